@@ -1,0 +1,169 @@
+//! The compact serialization of a JWS (RFC 7515 section 3.1), taken apart and not yet believed.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::crypto::{Algorithm, b64_decode};
+use crate::jwt::error::JwtError;
+use crate::jwt::json::{self, Text, present};
+
+/// The longest token that is looked at, in bytes.
+pub(crate) const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// The longest `kid` or `jti` that is looked at, in bytes.
+pub(crate) const MAX_ID_BYTES: usize = 256;
+
+/// The parts of a JWS whose header is understood. Payload and signature are claims of a stranger.
+#[derive(Debug)]
+pub(crate) struct Compact<'t> {
+    pub(crate) header: Header,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) signed: &'t [u8],
+    pub(crate) signature: Vec<u8>,
+}
+
+/// The members of a JOSE header that decide anything. `jwk`, `jku`, `x5u` and `x5c` are not among them
+/// (RFC 8725bis section 3.10).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) alg: Algorithm,
+    pub(crate) typ: Option<Box<str>>,
+    pub(crate) kid: Option<Box<str>>,
+}
+
+#[derive(Deserialize)]
+struct RawHeader<'h> {
+    #[serde(borrow)]
+    alg: Text<'h>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    typ: Option<Text<'h>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    kid: Option<Text<'h>>,
+    #[serde(default, deserialize_with = "present")]
+    crit: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "present")]
+    b64: Option<IgnoredAny>,
+}
+
+impl<'t> Compact<'t> {
+    /// Splits and decodes; limits come before any work.
+    pub(crate) fn parse(token: &'t str) -> Result<Self, JwtError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(JwtError::Malformed("longer than 16 KiB"));
+        }
+        let Some((signed, signature)) = token.rsplit_once('.') else { return Err(JwtError::Malformed("no segments")) };
+        let Some((header, payload)) = signed.split_once('.') else { return Err(JwtError::Malformed("two segments")) };
+        if payload.contains('.') {
+            let five = payload.matches('.').count() == 2;
+            return Err(if five { JwtError::Encrypted } else { JwtError::Malformed("too many segments") });
+        }
+        let decode = |segment: &str| b64_decode(segment.as_bytes()).ok_or(JwtError::Malformed("not strict base64url"));
+        Ok(Self {
+            header: Header::parse(&decode(header)?)?,
+            payload: decode(payload)?,
+            signed: signed.as_bytes(),
+            signature: decode(signature)?,
+        })
+    }
+}
+
+impl Header {
+    fn parse(json: &[u8]) -> Result<Self, JwtError> {
+        let raw: RawHeader<'_> = json::from_slice(json)
+            .map_err(|_| JwtError::Malformed("the header is not a strict JSON object with alg"))?;
+        // No extension is implemented, so `crit` can only name something unknown or be malformed; `b64` is forbidden
+        // in a JWT (RFC 7797 section 7).
+        if raw.crit.is_some() || raw.b64.is_some() {
+            return Err(JwtError::CriticalHeader);
+        }
+        let alg = Algorithm::from_name(&raw.alg.0).ok_or(JwtError::Algorithm)?;
+        let kid = raw.kid.map(|Text(kid)| kid);
+        if kid.as_ref().is_some_and(|kid| kid.len() > MAX_ID_BYTES) {
+            return Err(JwtError::Malformed("kid longer than 256 bytes"));
+        }
+        Ok(Self { alg, typ: raw.typ.map(|Text(typ)| boxed(typ)), kid: kid.map(boxed) })
+    }
+
+    /// `typ` as a media type: without `application/`, to be compared without case (RFC 7515 section 4.1.9).
+    pub(crate) fn media_type(&self) -> Option<&str> {
+        let typ = self.typ.as_deref()?;
+        const PREFIX: &str = "application/";
+        let has_prefix = typ.get(..PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(PREFIX));
+        Some(if has_prefix { typ.get(PREFIX.len()..).unwrap_or_default() } else { typ })
+    }
+}
+
+fn boxed(text: Cow<'_, str>) -> Box<str> {
+    text.into_owned().into_boxed_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::crypto::b64;
+
+    fn with_header(header: &str) -> Result<Header, JwtError> {
+        Compact::parse(&format!("{}.e30.AA", b64(header.as_bytes()))).map(|compact| compact.header)
+    }
+
+    #[test]
+    fn three_segments_are_taken_apart() {
+        let token = format!("{}.e30.AAEC", b64(br#"{"alg":"ES256","kid":"k","typ":"application/AT+jwt"}"#));
+        let compact = Compact::parse(&token).unwrap();
+        assert_eq!(compact.header.alg, Algorithm::Es256);
+        assert_eq!(compact.header.kid.as_deref(), Some("k"));
+        assert_eq!(compact.header.media_type(), Some("AT+jwt"));
+        assert_eq!(compact.payload, b"{}");
+        assert_eq!(compact.signature, [0, 1, 2]);
+        assert!(token.as_bytes().starts_with(compact.signed));
+    }
+
+    #[test]
+    fn other_counts_of_segments_are_refused() {
+        let header = b64(br#"{"alg":"ES256"}"#);
+        for token in
+            [header.clone(), format!("{header}.e30"), format!("{header}.e30.AA.AA"), String::new(), "...".into()]
+        {
+            assert!(matches!(Compact::parse(&token), Err(JwtError::Malformed(_))), "{token}");
+        }
+        assert_eq!(Compact::parse(&format!("{header}.a.b.c.d")).unwrap_err(), JwtError::Encrypted);
+    }
+
+    #[test]
+    fn headers_that_demand_or_lack_something_are_refused() {
+        for crit in [r#"["exp"]"#, "[]", r#"["alg"]"#, "7", "null"] {
+            assert!(with_header(&format!(r#"{{"alg":"ES256","crit":{crit}}}"#)).is_err(), "{crit}");
+        }
+        assert_eq!(with_header(r#"{"alg":"ES256","b64":false}"#), Err(JwtError::CriticalHeader));
+        assert_eq!(with_header(r#"{"alg":"none"}"#), Err(JwtError::Algorithm));
+        for bad in [
+            "{}",
+            "[]",
+            r#"{"alg":7}"#,
+            r#"{"alg":"ES256","alg":"ES256"}"#,
+            r#"{"alg":"ES256","kid":7}"#,
+            r#"{"alg":"ES256","typ":null}"#,
+        ] {
+            assert!(matches!(with_header(bad), Err(JwtError::Malformed(_))), "{bad}");
+        }
+        let long = "k".repeat(257);
+        assert!(with_header(&format!(r#"{{"alg":"ES256","kid":"{long}"}}"#)).is_err());
+        assert!(Compact::parse(&"a".repeat(MAX_TOKEN_BYTES + 1)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_makes_the_parser_panic(token in ".{0,200}") {
+            let _ = Compact::parse(&token);
+        }
+
+        #[test]
+        fn no_header_makes_the_parser_panic(json in r#"\{("alg":"ES256"|"crit":\[\]|,|"kid":"a"|[ -~]){0,20}\}"#) {
+            let _ = with_header(&json);
+        }
+    }
+}

@@ -1,0 +1,426 @@
+//! Strict JSON: what every document that decides about trust is read with.
+//!
+//! Duplicate member names are refused at every depth (RFC 7515 section 4, RFC 7519 section 4: the only reading on
+//! which two parsers cannot disagree), depth and member counts are bounded, and nothing of the content is put into an
+//! error, because errors reach logs.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt;
+
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::time::Timestamp;
+
+/// Nesting of objects and arrays, the outermost included.
+const MAX_DEPTH: usize = 32;
+
+/// Members of one object; keeps the search for duplicates short.
+const MAX_MEMBERS: usize = 256;
+
+/// The last second of the year 9999; a later NumericDate is no date.
+const MAX_NUMERIC_DATE: f64 = 253_402_300_799.0;
+
+/// Why a document was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JsonError {
+    /// Not JSON in UTF-8, or a number out of range.
+    Syntax,
+    /// A member name stands twice in one object.
+    Duplicate,
+    /// Nested deeper than allowed, or with too many members.
+    Limit,
+    /// JSON, but not of the shape that the document must have.
+    Shape,
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Syntax => "not valid JSON",
+            Self::Duplicate => "a member name stands twice",
+            Self::Limit => "nested too deeply or too many members",
+            Self::Shape => "a member is missing or has the wrong type",
+        })
+    }
+}
+
+impl std::error::Error for JsonError {}
+
+/// Reads an object strictly into `T`.
+pub(crate) fn from_slice<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, JsonError> {
+    check(json)?;
+    serde_json::from_slice(json).map_err(|_| JsonError::Shape)
+}
+
+/// Whether `json` is one object within the limits and without duplicate names.
+pub(crate) fn check(json: &[u8]) -> Result<(), JsonError> {
+    let reason = Cell::new(JsonError::Syntax);
+    if !json.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|first| *first == b'{') {
+        return Err(if serde_json::from_slice::<IgnoredAny>(json).is_ok() {
+            JsonError::Shape
+        } else {
+            JsonError::Syntax
+        });
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    Strict { depth: 1, reason: &reason }
+        .deserialize(&mut deserializer)
+        .and_then(|()| deserializer.end())
+        .map_err(|_| reason.get())
+}
+
+/// Visits a whole document and keeps nothing.
+#[derive(Clone, Copy)]
+struct Strict<'c> {
+    depth: usize,
+    reason: &'c Cell<JsonError>,
+}
+
+impl Strict<'_> {
+    fn refuse<E: serde::de::Error>(&self, reason: JsonError) -> E {
+        self.reason.set(reason);
+        E::custom(reason)
+    }
+
+    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
+        if self.depth >= MAX_DEPTH {
+            return Err(self.refuse(JsonError::Limit));
+        }
+        Ok(Self { depth: self.depth + 1, ..self })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        let inner = self.deeper()?;
+        while elements.next_element_seed(inner)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let inner = self.deeper()?;
+        let mut names: Vec<Cow<'de, str>> = Vec::with_capacity(16);
+        while let Some(Name(name)) = members.next_key()? {
+            if names.len() >= MAX_MEMBERS {
+                return Err(self.refuse(JsonError::Limit));
+            }
+            if names.contains(&name) {
+                return Err(self.refuse(JsonError::Duplicate));
+            }
+            names.push(name);
+            members.next_value_seed(inner)?;
+        }
+        Ok(())
+    }
+}
+
+/// A member name, borrowed where it holds no escape.
+struct Name<'de>(Cow<'de, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Text::deserialize(deserializer).map(|Text(name)| Self(name))
+    }
+}
+
+/// A string, borrowed where it holds no escape. (`Cow` alone always copies under serde.)
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Text<'de>(pub(crate) Cow<'de, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// One string, or an array of strings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OneOrMany<'de> {
+    One(Text<'de>),
+    Many(Vec<Text<'de>>),
+}
+
+impl OneOrMany<'_> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::Many(texts) => texts.as_slice(),
+        }
+        .iter()
+        .map(|Text(text)| text.as_ref())
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for OneOrMany<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrManyVisitor;
+
+        impl<'de> Visitor<'de> for OneOrManyVisitor {
+            type Value = OneOrMany<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or an array of strings")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<OneOrMany<'de>, E> {
+                Ok(OneOrMany::One(Text(Cow::Borrowed(text))))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<OneOrMany<'de>, E> {
+                Ok(OneOrMany::One(Text(Cow::Owned(text.to_owned()))))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<OneOrMany<'de>, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(text) = elements.next_element()? {
+                    texts.push(text);
+                }
+                Ok(OneOrMany::Many(texts))
+            }
+        }
+
+        deserializer.deserialize_any(OneOrManyVisitor)
+    }
+}
+
+/// A NumericDate (RFC 7519 section 2): a JSON number, perhaps with a fraction; never negative, never after year 9999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NumericDate(pub(crate) Timestamp);
+
+impl<'de> Deserialize<'de> for NumericDate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumericDateVisitor;
+
+        impl Visitor<'_> for NumericDateVisitor {
+            type Value = NumericDate;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of seconds since 1970")
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, seconds: u64) -> Result<NumericDate, E> {
+                let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+                if seconds > MAX_NUMERIC_DATE as i64 {
+                    return Err(E::custom("out of range"));
+                }
+                Ok(NumericDate(Timestamp::from_secs(seconds)))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, seconds: i64) -> Result<NumericDate, E> {
+                u64::try_from(seconds).map_err(E::custom).and_then(|seconds| self.visit_u64(seconds))
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, seconds: f64) -> Result<NumericDate, E> {
+                if !(0.0..=MAX_NUMERIC_DATE).contains(&seconds) {
+                    return Err(E::custom("out of range"));
+                }
+                Ok(NumericDate(Timestamp::from_millis((seconds * 1000.0) as i64)))
+            }
+        }
+
+        // Asked for as a float so that the answer is the same whatever features of serde_json are on in the build.
+        deserializer.deserialize_f64(NumericDateVisitor)
+    }
+}
+
+/// For `#[serde(default, deserialize_with = "present")]`: an absent member is `None`, a `null` one is of the wrong type.
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// The strings at `path` in an object: one, or an array of them. Whatever else stands there counts as none.
+pub(crate) fn strings_at(json: &[u8], path: &[Box<str>]) -> Vec<Box<str>> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    AtPath(path).deserialize(&mut deserializer).unwrap_or_default()
+}
+
+struct AtPath<'p>(&'p [Box<str>]);
+
+impl<'de> DeserializeSeed<'de> for AtPath<'_> {
+    type Value = Vec<Box<str>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for AtPath<'_> {
+    type Value = Vec<Box<str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object on the way, strings at its end")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        if self.0.is_empty() { Ok(vec![text.into()]) } else { Err(E::custom("not an object")) }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
+        if !self.0.is_empty() {
+            return Err(A::Error::custom("not an object"));
+        }
+        let mut texts = Vec::new();
+        while let Some(Text(text)) = elements.next_element()? {
+            texts.push(text.into());
+        }
+        Ok(texts)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let Some((wanted, rest)) = self.0.split_first() else { return Err(A::Error::custom("not a string")) };
+        let mut found = Vec::new();
+        while let Some(Name(name)) = members.next_key()? {
+            if name == wanted.as_ref() {
+                found = members.next_value_seed(AtPath(rest))?;
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn date(json: &str) -> Option<i64> {
+        serde_json::from_str::<NumericDate>(json).ok().map(|NumericDate(at)| at.as_millis())
+    }
+
+    #[test]
+    fn duplicates_are_found_at_every_depth_and_through_escapes() {
+        assert_eq!(check(br#"{"a":1,"a":2}"#), Err(JsonError::Duplicate));
+        assert_eq!(check(br#"{"a":1,"\u0061":2}"#), Err(JsonError::Duplicate));
+        assert_eq!(check(br#"{"x":[{"y":{"a":1,"a":1}}]}"#), Err(JsonError::Duplicate));
+        assert_eq!(check(br#"{"a":{"a":1},"b":{"a":1}}"#), Ok(()));
+    }
+
+    #[test]
+    fn only_one_utf8_object_is_accepted() {
+        for bad in [&b"[]"[..], b"1", b"null", b"\"a\""] {
+            assert_eq!(check(bad), Err(JsonError::Shape));
+        }
+        for bad in [
+            &b""[..],
+            b"{",
+            b"{}x",
+            b"{} {}",
+            b"\xEF\xBB\xBF{}",
+            b"{\"a\":\"\xFF\"}",
+            b"{\0}",
+            b"{\"a\":1e400}",
+            b"{'a':1}",
+        ] {
+            assert_eq!(check(bad), Err(JsonError::Syntax), "{:?}", String::from_utf8_lossy(bad));
+        }
+        let utf16: Vec<u8> = "{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(check(&utf16), Err(JsonError::Syntax));
+    }
+
+    #[test]
+    fn depth_and_members_are_bounded() {
+        let nested = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth)).into_bytes();
+        assert_eq!(check(&nested(31)), Ok(()));
+        assert_eq!(check(&nested(32)), Err(JsonError::Limit));
+        assert_eq!(check(&nested(10_000)), Err(JsonError::Limit));
+        let wide = |members: usize| {
+            let members: Vec<_> = (0..members).map(|n| format!("\"m{n}\":0")).collect();
+            format!("{{{}}}", members.join(",")).into_bytes()
+        };
+        assert_eq!(check(&wide(256)), Ok(()));
+        assert_eq!(check(&wide(257)), Err(JsonError::Limit));
+    }
+
+    #[test]
+    fn a_numeric_date_is_a_number_in_range() {
+        assert_eq!(date("1700000000"), Some(1_700_000_000_000));
+        assert_eq!(date("1700000000.5"), Some(1_700_000_000_500));
+        assert_eq!(date("1e9"), Some(1_000_000_000_000));
+        assert_eq!(date("0"), Some(0));
+        for bad in [
+            "-1",
+            "-0.5",
+            "\"1\"",
+            "null",
+            "true",
+            "1e400",
+            "253402300800",
+            "18446744073709551615",
+            "99999999999999999999",
+            "[]",
+        ] {
+            assert_eq!(date(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn strings_are_found_at_the_end_of_a_path() {
+        let json = br#"{"a":{"roles":["x","y"],"one":"z","n":3},"b":["q"]}"#;
+        let at = |path: &[&str]| strings_at(json, &path.iter().map(|name| Box::from(*name)).collect::<Vec<_>>());
+        assert_eq!(at(&["a", "roles"]), ["x".into(), "y".into()]);
+        assert_eq!(at(&["a", "one"]), ["z".into()]);
+        assert_eq!(at(&["b"]), ["q".into()]);
+        assert!(at(&["a", "n"]).is_empty());
+        assert!(at(&["a"]).is_empty());
+        assert!(at(&["b", "q"]).is_empty());
+        assert!(at(&["c", "roles"]).is_empty());
+    }
+}

@@ -1,0 +1,251 @@
+//! What happened, as plain data: one [`Event`] for each verdict, fetch and change of keys.
+//!
+//! Every event goes to `tracing` under the targets below, to the `metrics` facade when that feature is on, and to an
+//! [`Observer`] of your own. Codes are stable; no event carries a token, a key or the value of a claim. The table of
+//! events, fields and metrics is in the guide.
+//!
+//! | target | events |
+//! |---|---|
+//! | `tower_oauth::verdict` | accepted and refused requests |
+//! | `tower_oauth::keys` | key sets fetched, changed, stale or missing |
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::crypto::Algorithm;
+
+/// Receives events. Called on the path of requests, so it must neither block nor panic.
+pub trait Observer: Send + Sync + 'static {
+    /// One event.
+    fn observe(&self, event: &Event<'_>);
+}
+
+impl<F: Fn(&Event<'_>) + Send + Sync + 'static> Observer for F {
+    fn observe(&self, event: &Event<'_>) {
+        self(event);
+    }
+}
+
+/// Something that an operator may want to count or read.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A credential was verified.
+    Accepted {
+        /// The configured issuer.
+        issuer: &'a str,
+        /// The algorithm of the signature.
+        algorithm: Algorithm,
+        /// From the request's arrival to the verdict; zero unless the `metrics` feature measures it.
+        elapsed: Duration,
+    },
+    /// A request was refused, or could not be judged (status 503).
+    Refused {
+        /// The stable code of [`Rejection::kind`](crate::Rejection::kind).
+        code: &'static str,
+        /// The HTTP status of the answer.
+        status: u16,
+        /// The configured issuer, once one was chosen.
+        issuer: Option<&'a str>,
+        /// Whether the token had been verified when the request was refused.
+        verified: bool,
+        /// The cause in words, for the operator; never sent to the client.
+        detail: Detail<'a>,
+    },
+    /// A token lives longer than the configured `max_lifetime`, which only reports.
+    LifetimeTooLong {
+        /// The configured issuer.
+        issuer: &'a str,
+    },
+    /// A key set was fetched.
+    KeysFetched {
+        /// The configured issuer.
+        issuer: &'a str,
+        /// Usable keys.
+        keys: usize,
+        /// Keys that were skipped because they are not understood or not sound.
+        skipped: usize,
+        /// Whether the set differs from the one before.
+        changed: bool,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// A key set could not be fetched.
+    KeysFetchFailed {
+        /// The configured issuer.
+        issuer: &'a str,
+        /// The stable code of [`FetchError::code`](crate::transport::FetchError::code).
+        code: &'static str,
+        /// The cause in words.
+        detail: Detail<'a>,
+        /// How old the last good set is, if there is one that still serves.
+        serving_age: Option<Duration>,
+        /// When the next attempt is due.
+        retry_in: Duration,
+    },
+    /// A token asked for a key that the set lacks, and one shared refresh was started.
+    KeyMissing {
+        /// The configured issuer.
+        issuer: &'a str,
+    },
+}
+
+/// A cause in words, for the operator.
+#[derive(Clone, Copy)]
+pub struct Detail<'a>(pub(crate) &'a dyn fmt::Display);
+
+impl fmt::Display for Detail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Detail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where events go: to `tracing` and `metrics` always, and to the user's observer.
+#[derive(Clone, Default)]
+pub(crate) struct Observers(Option<Arc<dyn Observer>>);
+
+impl Observers {
+    pub(crate) fn with(observer: impl Observer) -> Self {
+        Self(Some(Arc::new(observer)))
+    }
+
+    pub(crate) fn emit(&self, event: &Event<'_>) {
+        trace(event);
+        numbers::record(event);
+        if let Some(observer) = &self.0 {
+            observer.observe(event);
+        }
+    }
+}
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Observers(tracing, own)" } else { "Observers(tracing)" })
+    }
+}
+
+const VERDICT: &str = "tower_oauth::verdict";
+const KEYS: &str = "tower_oauth::keys";
+
+fn trace(event: &Event<'_>) {
+    match *event {
+        Event::Accepted { issuer, algorithm, .. } => {
+            tracing::debug!(target: VERDICT, issuer, algorithm = algorithm.as_str(), "accepted");
+        }
+        Event::Refused { code, status: status @ 500.., issuer, verified, detail } => {
+            tracing::warn!(target: VERDICT, code, status, issuer, verified, %detail, "not judged");
+        }
+        // A request without a credential is the ordinary first step of a client, not worth a line by default.
+        Event::Refused { code: code @ "credentials_missing", status, .. } => {
+            tracing::debug!(target: VERDICT, code, status, "no credential");
+        }
+        Event::Refused { code, status, issuer, verified, detail } => {
+            tracing::info!(target: VERDICT, code, status, issuer, verified, %detail, "refused");
+        }
+        Event::LifetimeTooLong { issuer } => {
+            tracing::warn!(target: VERDICT, issuer, "a token lives longer than max_lifetime");
+        }
+        Event::KeysFetched { issuer, keys, skipped, changed, elapsed } => {
+            let elapsed_ms = elapsed.as_millis() as u64;
+            tracing::info!(target: KEYS, issuer, keys, skipped, changed, elapsed_ms, "keys fetched");
+        }
+        Event::KeysFetchFailed { issuer, code, detail, serving_age, retry_in } => {
+            let serving_age_secs = serving_age.map(|age| age.as_secs());
+            let retry_in_ms = retry_in.as_millis() as u64;
+            tracing::warn!(target: KEYS, issuer, code, %detail, serving_age_secs, retry_in_ms, "keys not fetched");
+        }
+        Event::KeyMissing { issuer } => {
+            tracing::info!(target: KEYS, issuer, "a token asks for an unknown key; refreshing once");
+        }
+    }
+}
+
+#[cfg(feature = "metrics")]
+mod numbers {
+    //! The `metrics` facade. Labels are codes and configured issuers, so their number is bounded.
+
+    use std::time::Instant;
+
+    use super::{Duration, Event};
+
+    /// Measures how long a verdict takes.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Stopwatch(Instant);
+
+    impl Stopwatch {
+        pub(crate) fn start() -> Self {
+            Self(Instant::now())
+        }
+
+        pub(crate) fn elapsed(self) -> Duration {
+            self.0.elapsed()
+        }
+    }
+
+    pub(super) fn record(event: &Event<'_>) {
+        match *event {
+            Event::Accepted { issuer, elapsed, .. } => {
+                count_verdict("accepted", Some(issuer));
+                metrics::histogram!("oauth_verdict_seconds").record(elapsed.as_secs_f64());
+            }
+            Event::Refused { code, issuer, .. } => count_verdict(code, issuer),
+            Event::LifetimeTooLong { issuer } => {
+                metrics::counter!("oauth_lifetime_too_long_total", "issuer" => issuer.to_owned()).increment(1);
+            }
+            Event::KeysFetched { issuer, keys, .. } => {
+                count_fetch("ok", issuer);
+                metrics::gauge!("oauth_keys", "issuer" => issuer.to_owned()).set(keys as f64);
+                metrics::gauge!("oauth_keys_age_seconds", "issuer" => issuer.to_owned()).set(0.0);
+            }
+            Event::KeysFetchFailed { issuer, code, serving_age, .. } => {
+                count_fetch(code, issuer);
+                if let Some(age) = serving_age {
+                    metrics::gauge!("oauth_keys_age_seconds", "issuer" => issuer.to_owned()).set(age.as_secs_f64());
+                }
+            }
+            Event::KeyMissing { issuer } => {
+                metrics::counter!("oauth_key_missing_total", "issuer" => issuer.to_owned()).increment(1);
+            }
+        }
+    }
+
+    fn count_verdict(outcome: &'static str, issuer: Option<&str>) {
+        let issuer = issuer.unwrap_or("none").to_owned();
+        metrics::counter!("oauth_verdicts_total", "outcome" => outcome, "issuer" => issuer).increment(1);
+    }
+
+    fn count_fetch(outcome: &'static str, issuer: &str) {
+        metrics::counter!("oauth_key_fetches_total", "outcome" => outcome, "issuer" => issuer.to_owned()).increment(1);
+    }
+}
+
+#[cfg(not(feature = "metrics"))]
+mod numbers {
+    //! Nothing is measured: two clock readings a request are saved.
+
+    use super::{Duration, Event};
+
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Stopwatch;
+
+    impl Stopwatch {
+        pub(crate) fn start() -> Self {
+            Self
+        }
+
+        pub(crate) fn elapsed(self) -> Duration {
+            Duration::ZERO
+        }
+    }
+
+    pub(super) fn record(_: &Event<'_>) {}
+}
+
+pub(crate) use numbers::Stopwatch;

@@ -1,0 +1,52 @@
+//! How documents are fetched from an issuer: any tower service that answers HTTP requests will do.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full};
+use tower::{Service, ServiceExt as _};
+
+/// Any error.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The body of a fetched document, read only up to the limits.
+pub type TransportBody = UnsyncBoxBody<Bytes, BoxError>;
+
+/// The answer on its way.
+pub type TransportFuture = Pin<Box<dyn Future<Output = Result<Response<TransportBody>, BoxError>> + Send>>;
+
+/// Sends one request to an issuer and gives back its answer as it is: no redirects, no retries, no cache.
+///
+/// Every `Clone + Send + Sync` tower service is one, so a proxy, a private CA or a mock is a service away.
+pub trait Transport: Send + Sync + 'static {
+    /// Sends `request`.
+    fn send(&self, request: Request<Full<Bytes>>) -> TransportFuture;
+}
+
+impl<S, B> Transport for S
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn send(&self, request: Request<Full<Bytes>>) -> TransportFuture {
+        let service = self.clone();
+        Box::pin(async move {
+            let response = service.oneshot(request).await.map_err(Into::into)?;
+            Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
+        })
+    }
+}
+
+impl fmt::Debug for dyn Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Transport")
+    }
+}
