@@ -1,4 +1,28 @@
 //! How documents are fetched from an issuer: any tower service that answers HTTP requests will do.
+//!
+//! A [`Transport`] only carries a request and its answer. What may be fetched, how long it may take and how much of it
+//! is read are decided before and after it, so that no transport, however careless, can loosen them: https only, 5 s
+//! for the whole exchange, 256 KiB, and a redirect is a failure, never followed (RFC 8414 section 6, RFC 9700).
+//!
+//! With the feature `http-client` (on by default) there is a ready one, [`HyperTransport`]. Your own is a service:
+//!
+//! ```
+//! use tower_oauth::transport::Transport;
+//! # use bytes::Bytes;
+//! # use http::{Request, Response};
+//! # use http_body_util::Full;
+//!
+//! let canned = tower::service_fn(|_request: Request<Full<Bytes>>| async {
+//!     Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from_static(b"{\"keys\":[]}"))))
+//! });
+//! let transport: std::sync::Arc<dyn Transport> = std::sync::Arc::new(canned);
+//! # let _ = transport;
+//! ```
+
+pub(crate) mod error;
+pub(crate) mod fetch;
+#[cfg(feature = "http-client")]
+mod hyper;
 
 use std::error::Error;
 use std::fmt;
@@ -10,6 +34,10 @@ use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use tower::{Service, ServiceExt as _};
+
+pub use self::error::FetchError;
+#[cfg(feature = "http-client")]
+pub use self::hyper::{HyperTransport, InvalidRootCertificate};
 
 /// Any error.
 pub type BoxError = Box<dyn Error + Send + Sync>;
