@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 pub mod crypto;
 pub mod demand;
+mod discovery;
 mod jwt;
 pub mod observe;
 pub mod scope;
