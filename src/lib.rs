@@ -3,6 +3,7 @@
 pub mod crypto;
 pub mod demand;
 mod discovery;
+mod jwks;
 mod jwt;
 pub mod observe;
 pub mod scope;
