@@ -5,9 +5,13 @@ pub mod demand;
 mod discovery;
 mod jwks;
 mod jwt;
+#[cfg(feature = "test-util")]
+mod mint;
 pub mod observe;
 pub mod scope;
 pub mod secret;
+#[cfg(feature = "test-util")]
+pub mod test;
 pub mod time;
 pub mod transport;
 pub use demand::{AnyOf, Demand, Requirement};

@@ -1,0 +1,27 @@
+//! Keys, token shapes and the documents of an authorization server: what test, dev and client share.
+//!
+//! Nothing here judges a token. A [`keys::SigningKey`] signs whatever it is given, so that a test can hold a
+//! resource server to every rule by breaking it; private keys live in memory only and never reach `Debug`.
+
+pub(crate) mod authority;
+pub(crate) mod claims;
+pub(crate) mod controls;
+pub(crate) mod documents;
+pub(crate) mod fault;
+pub(crate) mod key_set;
+pub(crate) mod keys;
+pub(crate) mod token;
+
+use std::fmt;
+
+/// A key or a token that could not be made, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MintError(pub(crate) &'static str);
+
+impl fmt::Display for MintError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for MintError {}

@@ -1,0 +1,29 @@
+//! Tests with real signatures and without sockets: an issuer in memory, its tokens, a clock that you move.
+//!
+//! ```
+//! use http::Request;
+//! use tower_oauth::test::{RequestExt as _, TestIssuer};
+//!
+//! let issuer = TestIssuer::new("https://login.test");
+//! let token = issuer.token_for("https://api.test").scope("orders:read").sign();
+//! let request = Request::get("/orders").bearer(&token).body(())?;
+//! # assert!(request.headers().contains_key("authorization"));
+//! # Ok::<(), http::Error>(())
+//! ```
+//!
+//! A [`TokenBuilder`] makes a valid token (RFC 9068) and breaks it on demand: `.expired()`, `.without("aud")`,
+//! `.signed_by(&another)`. A [`TestIssuer`] rotates its keys, fails in the ways of [`Fault`], and counts what is
+//! fetched from it. Nothing here sleeps: a [`ManualClock`] judges tokens, and tokio's paused clock does the rest.
+
+mod clock;
+mod issuer;
+mod request;
+
+pub use clock::ManualClock;
+pub use issuer::{TestIssuer, TestTransport};
+pub use request::RequestExt;
+
+pub use crate::mint::MintError;
+pub use crate::mint::fault::Fault;
+pub use crate::mint::keys::SigningKey;
+pub use crate::mint::token::TokenBuilder;
