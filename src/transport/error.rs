@@ -135,7 +135,8 @@ impl fmt::Display for FetchError {
             Kind::NoRuntime => write!(f, "{place} can only be fetched inside a tokio runtime"),
             Kind::Stopped => write!(
                 f,
-                "the task that fetched for {place} ended early: its runtime was shut down, or the transport panicked"
+                "the task that fetched for {place} ended early: its runtime was shut down or has no timer, or the \
+                 transport panicked"
             ),
         }
     }
