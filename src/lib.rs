@@ -4,8 +4,10 @@ pub mod crypto;
 pub mod demand;
 mod discovery;
 mod jwks;
+#[cfg(feature = "dev-server")]
+pub mod dev;
 mod jwt;
-#[cfg(feature = "test-util")]
+#[cfg(any(feature = "test-util", feature = "dev-server"))]
 mod mint;
 pub mod observe;
 pub mod scope;

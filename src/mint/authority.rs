@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use crate::crypto::Algorithm;
@@ -84,11 +85,11 @@ impl Authority {
     }
 
     /// Answers for the documents. What is published is read after the delay, as a slow server would read it.
-    pub(crate) async fn answer<B>(&self, request: &Request<B>) -> Result<Response<DocumentBody>, ConnectionFailed> {
-        let Some(document) = Document::at(request.uri().path(), issuer_path(&self.issuer)) else {
+    pub(crate) async fn answer(&self, request: &Parts) -> Result<Response<DocumentBody>, ConnectionFailed> {
+        let Some(document) = Document::at(request.uri.path(), issuer_path(&self.issuer)) else {
             return Ok(bare(StatusCode::NOT_FOUND));
         };
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        if !matches!(request.method, Method::GET | Method::HEAD) {
             return Ok(bare(StatusCode::METHOD_NOT_ALLOWED));
         }
         match document {
@@ -106,7 +107,7 @@ impl Authority {
             return Ok(answer);
         }
         let etag = documents::etag(&content);
-        let mut response = if documents::is_known(&etag, request.headers()) {
+        let mut response = if documents::is_known(&etag, &request.headers) {
             self.not_modified.add_one();
             bare(StatusCode::NOT_MODIFIED)
         } else {
