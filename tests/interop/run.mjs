@@ -1,0 +1,257 @@
+// The crate's `resource_server` example against oidc-provider: tokens of an authorization server of another house, for
+// each signature algorithm, and a rotation of its keys under load.
+//
+//   node --test run.mjs             after `cargo build --example resource_server`
+//
+// RESOURCE_SERVER names another executable that behaves as the example does.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const RESOURCE_SERVER =
+  process.env.RESOURCE_SERVER ?? fileURLToPath(new URL('../../target/debug/examples/resource_server', import.meta.url));
+
+// Two identifiers are a whole host and two have a path, because their metadata live in different places.
+const RESOURCES = {
+  ES256: 'https://es256.example',
+  RS256: 'https://api.example/rs256',
+  PS256: 'https://ps256.example',
+  EdDSA: 'https://api.example/eddsa',
+};
+
+const START_LIMIT = 30_000;
+const WHOLE_LIMIT = 150_000;
+
+// Whatever happens, nothing that was started here outlives this process.
+const children = new Set();
+const killChildren = () => children.forEach((child) => child.kill('SIGKILL'));
+process.on('exit', killChildren);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
+setTimeout(() => {
+  console.error(`not finished within ${WHOLE_LIMIT / 1000} s`);
+  process.exit(1);
+}, WHOLE_LIMIT).unref();
+
+function start(command, args, options) {
+  const child = spawn(command, args, options);
+  children.add(child);
+  child.on('exit', () => children.delete(child));
+  return child;
+}
+
+// The first match of `pattern` among the lines that a child prints from now on.
+async function said(child, lines, pattern) {
+  const ended = once(child, 'exit', { signal: AbortSignal.timeout(START_LIMIT) })
+    .then(([code, signal]) => `it ended (${code ?? signal})`, (error) => error.message)
+    .then((why) => {
+      throw new Error(`waited for ${pattern} from ${child.spawnfile}: ${why}`);
+    });
+  const found = new Promise((resolve) => {
+    lines.on('line', function look(line) {
+      const match = pattern.exec(line);
+      if (!match) return;
+      lines.off('line', look);
+      resolve(match);
+    });
+  });
+  ended.catch(() => {});
+  return Promise.race([found, ended]);
+}
+
+async function startProvider() {
+  const child = start(process.execPath, [fileURLToPath(new URL('provider.mjs', import.meta.url))], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const lines = createInterface({ input: child.stdout });
+  const { issuer } = JSON.parse(await said(child, lines, /^\{"issuer".*/));
+  const { token_endpoint: tokenEndpoint } = await (await fetch(`${issuer}/.well-known/openid-configuration`)).json();
+  return {
+    issuer,
+
+    async command(name) {
+      const answer = said(child, lines, /^\{.*/);
+      child.stdin.write(`${name}\n`);
+      const { keys, error } = JSON.parse(await answer);
+      assert.equal(error, undefined);
+      return keys;
+    },
+
+    async token(resource, scope) {
+      const response = await fetch(tokenEndpoint, {
+        method: 'POST',
+        headers: { authorization: `Basic ${btoa('interop:interop-secret')}` },
+        body: new URLSearchParams({ grant_type: 'client_credentials', resource, ...(scope && { scope }) }),
+      });
+      const answer = await response.json();
+      assert.equal(response.status, 200, JSON.stringify(answer));
+      return answer.access_token;
+    },
+
+    stop: () => child.stdin.end(),
+  };
+}
+
+async function startResourceServer(resource, issuer) {
+  const child = start(RESOURCE_SERVER, [], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      ...process.env,
+      LISTEN: '127.0.0.1:0',
+      OAUTH_RESOURCE: resource,
+      OAUTH_ISSUERS: issuer,
+      OAUTH_DANGEROUS_LOOPBACK_HTTP: 'true',
+    },
+  });
+  const [, origin] = await said(child, createInterface({ input: child.stdout }), /^listening on (http:\/\/127\.0\.0\.1:\d+)/);
+  return {
+    origin,
+    get: (path, token) => fetch(origin + path, { headers: token ? { authorization: `Bearer ${token}` } : {} }),
+  };
+}
+
+// The parameters of the Bearer challenge of a refusal (RFC 9110, section 11.6.1).
+function bearerChallenge(response) {
+  const field = response.headers.get('www-authenticate') ?? '';
+  const parts = field.matchAll(/(?:^|,)\s*(?:([\w-]+) +)?([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/g);
+  let scheme;
+  const parameters = {};
+  for (const [, begun, name, quoted, plain] of parts) {
+    scheme = begun?.toLowerCase() ?? scheme;
+    if (scheme === 'bearer') parameters[name.toLowerCase()] = quoted?.replace(/\\(.)/g, '$1') ?? plain;
+  }
+  assert.ok(Object.keys(parameters).length > 0, `a Bearer challenge with a parameter, in: ${field}`);
+  return parameters;
+}
+
+const header = (token) => JSON.parse(Buffer.from(token.split('.')[0], 'base64url'));
+
+// RFC 9728, section 3.1: between host and path.
+const metadataPath = (resource) => `/.well-known/oauth-protected-resource${new URL(resource).pathname.replace(/\/$/, '')}`;
+
+describe('oidc-provider', () => {
+  let provider;
+  const servers = {};
+
+  before(async () => {
+    provider = await startProvider();
+    const started = Object.entries(RESOURCES).map(async ([alg, resource]) => {
+      servers[alg] = await startResourceServer(resource, provider.issuer);
+    });
+    await Promise.all(started);
+  });
+
+  after(() => {
+    provider?.stop();
+    killChildren();
+  });
+
+  for (const [alg, resource] of Object.entries(RESOURCES)) {
+    describe(`and ${alg} tokens for ${resource}`, () => {
+      test('a token with the scope passes', async () => {
+        const token = await provider.token(resource, 'orders:read');
+        assert.deepEqual([header(token).alg, header(token).typ], [alg, 'at+jwt']);
+        for (const path of ['/public', '/me', '/read']) {
+          assert.equal((await servers[alg].get(path, token)).status, 200, path);
+        }
+      });
+
+      test('each route asks for its own scope', async () => {
+        const scopes = { '/read': 'orders:read', '/write': 'orders:write', '/admin': 'admin' };
+        const plain = await provider.token(resource);
+        for (const [path, scope] of Object.entries(scopes)) {
+          const refused = await servers[alg].get(path, plain);
+          assert.equal(refused.status, 403, path);
+          const challenge = bearerChallenge(refused);
+          assert.deepEqual([challenge.error, challenge.scope], ['insufficient_scope', scope]);
+          assert.equal((await servers[alg].get(path, await provider.token(resource, scope))).status, 200, path);
+        }
+      });
+
+      test('no token gets a challenge without an error', async () => {
+        const refused = await servers[alg].get('/me');
+        assert.equal(refused.status, 401);
+        const challenge = bearerChallenge(refused);
+        assert.equal(challenge.error, undefined);
+        assert.equal(challenge.resource_metadata, new URL(metadataPath(resource), resource).href);
+        assert.equal((await servers[alg].get('/public')).status, 200);
+      });
+
+      test('a token for another resource is invalid', async () => {
+        const foreign = await provider.token(`https://elsewhere.example/${alg.toLowerCase()}`);
+        const refused = await servers[alg].get('/me', foreign);
+        assert.equal(refused.status, 401);
+        assert.equal(bearerChallenge(refused).error, 'invalid_token');
+      });
+
+      test('a token that was tampered with is invalid', async () => {
+        const [head, claims, signature] = (await provider.token(resource)).split('.');
+        const more = { ...JSON.parse(Buffer.from(claims, 'base64url')), scope: 'admin' };
+        const forged = [head, Buffer.from(JSON.stringify(more)).toString('base64url'), signature].join('.');
+        const refused = await servers[alg].get('/admin', forged);
+        assert.equal(refused.status, 401);
+        assert.equal(bearerChallenge(refused).error, 'invalid_token');
+      });
+
+      test('the metadata name the resource and its issuer', async () => {
+        const response = await servers[alg].get(metadataPath(resource));
+        assert.equal(response.status, 200);
+        const metadata = await response.json();
+        assert.equal(metadata.resource, resource);
+        assert.deepEqual(metadata.authorization_servers, [provider.issuer]);
+      });
+    });
+  }
+
+  test('two rotations under load refuse no valid token', async () => {
+    const [alg, resource] = Object.entries(RESOURCES)[0];
+    const loops = 4;
+    const requests = 200;
+    // The second rotation comes later than the server's cooldown (5 s) after the first. A provider that rotates faster
+    // than that, and signs with keys that it never published before, is met with 401 on purpose.
+    const pace = 50;
+    const rotations = [2_000, 8_000];
+
+    const refusals = [];
+    const kids = new Set();
+    const load = Array.from({ length: loops }, async () => {
+      const begun = Date.now();
+      const first = await provider.token(resource, 'orders:read');
+      let newest = first;
+      for (let sent = 0; sent < requests; sent += 1) {
+        if (sent % 5 === 0) newest = await provider.token(resource, 'orders:read');
+        // The oldest and the newest in turn: its key was rotated away, but the token is still good.
+        const token = sent % 2 === 0 ? newest : first;
+        const { kid } = header(token);
+        const response = await servers[alg].get('/read', token);
+        await response.arrayBuffer();
+        kids.add(kid);
+        if (response.status !== 200) {
+          refusals.push(`request ${sent}, key ${kid}: ${response.status} ${response.headers.get('www-authenticate')}`);
+        }
+        await sleep(Math.max(0, begun + sent * pace - Date.now()));
+      }
+    });
+    const rotating = rotations.map(async (moment) => {
+      await sleep(moment);
+      await provider.command('rotate');
+    });
+    await Promise.all([...load, ...rotating]);
+
+    assert.equal(refusals.length, 0, `${refusals.length} of ${loops * requests} refused, first:\n${refusals.slice(0, 5).join('\n')}`);
+    assert.equal(kids.size, 1 + rotations.length, `tokens of every generation were sent: ${[...kids]}`);
+  });
+
+  test('tokens pass after the old keys were withdrawn', async () => {
+    const keys = await provider.command('withdraw-old');
+    for (const [alg, resource] of Object.entries(RESOURCES)) {
+      const token = await provider.token(resource, 'orders:read');
+      assert.ok(keys.includes(header(token).kid));
+      assert.equal((await servers[alg].get('/read', token)).status, 200, alg);
+    }
+  });
+});
