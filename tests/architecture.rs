@@ -59,6 +59,9 @@ const MAP: &[(&str, &[&[&str]])] = &[
     ("test", &[WORDS, &["transport", "server", "mint"]]),
 ];
 
+/// The longest that a file may be without its tests.
+const LINES: usize = 300;
+
 #[test]
 fn a_word_knows_only_the_words_above_it() {
     assert_arrows(WORDS);
@@ -122,6 +125,49 @@ fn no_function_body_holds_a_cfg() {
     let inside =
         over_sources(|source| source.cfgs_in_bodies.iter().map(|line| format!("{}:{line}", source.path)).collect());
     assert_none(&inside, "switch whole items or modules, so that each body reads the same under every feature");
+}
+
+#[test]
+fn no_file_is_longer_than_a_reader_bears() {
+    let long = over_sources(|source| {
+        if source.lines > LINES {
+            vec![format!("{}: {} lines without its tests", source.path, source.lines)]
+        } else {
+            Vec::new()
+        }
+    });
+    assert_none(&long, &format!("over {LINES} lines: split it by meaning"));
+}
+
+#[test]
+fn the_map_in_the_crates_page_shows_the_rooms_that_exist() {
+    let page =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).expect("src/lib.rs is readable");
+    let existing: BTreeSet<String> =
+        sources().iter().map(|it| it.room().to_owned()).filter(|room| room != "lib").collect();
+    let shown = rooms_of_page(&page);
+    let missing: Vec<&String> = existing.difference(&shown).collect();
+    let gone: Vec<&String> = shown.difference(&existing).collect();
+    assert!(
+        missing.is_empty() && gone.is_empty(),
+        "the section `# The map` of lib.rs shows a room per line, as `name.rs what` or `name/ what`: lacking {missing:?}, without code {gone:?}"
+    );
+}
+
+/// The rooms shown in the section of `lib.rs` whose heading speaks of the map: lines that begin with a file or a folder.
+fn rooms_of_page(page: &str) -> BTreeSet<String> {
+    let lines = page.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim);
+    let section = lines.skip_while(|line| !is_map_heading(line)).skip(1).take_while(|line| !line.starts_with("# "));
+    let shown = section.filter_map(|line| {
+        let line = line.trim_start_matches(['-', '*', '|', '`', '[', ' ']);
+        let (name, rest) = line.split_at(line.find(|c: char| !c.is_ascii_lowercase() && c != '_')?);
+        (!name.is_empty() && (rest.starts_with('/') || rest.starts_with(".rs"))).then(|| name.to_owned())
+    });
+    shown.filter(|room| room != "lib").collect()
+}
+
+fn is_map_heading(line: &str) -> bool {
+    line.starts_with('#') && line.to_ascii_lowercase().contains("map")
 }
 
 /// Holds every path of the files in `rooms` against the map.
@@ -205,4 +251,10 @@ fn the_map_has_no_circle() {
             assert!(place(other) < place(room), "{room} may know {other}, which comes later");
         }
     }
+}
+
+#[test]
+fn the_map_of_a_page_is_read_whether_text_list_or_table() {
+    let page = "//! # The map\n//! ```text\n//! lib.rs  this\n//! time.rs  ● when\n//!   store/  where\n//! ```\n//! * `jwt/`: how\n//! | `mtls.rs` | x |\n//! # Features\n//! dpop/\n\nmod x;";
+    assert_eq!(rooms_of_page(page).into_iter().collect::<Vec<_>>(), ["jwt", "mtls", "store", "time"]);
 }
