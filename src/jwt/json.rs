@@ -70,14 +70,19 @@ pub(crate) fn check(json: &[u8]) -> Result<(), JsonError> {
         .map_err(|_| reason.get())
 }
 
-/// Visits a whole document and keeps nothing.
+/// Visits a whole value and keeps nothing.
 #[derive(Clone, Copy)]
-struct Strict<'c> {
+pub(crate) struct Strict<'c> {
     depth: usize,
     reason: &'c Cell<JsonError>,
 }
 
-impl Strict<'_> {
+impl<'c> Strict<'c> {
+    /// For the members of the outermost object; `reason` is set when the limits refuse.
+    pub(crate) fn inside_an_object(reason: &'c Cell<JsonError>) -> Self {
+        Self { depth: 2, reason }
+    }
+
     fn refuse<E: serde::de::Error>(&self, reason: JsonError) -> E {
         self.reason.set(reason);
         E::custom(reason)
@@ -138,18 +143,37 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         let inner = self.deeper()?;
-        let mut names: Vec<Cow<'de, str>> = Vec::with_capacity(16);
-        while let Some(Name(name)) = members.next_key()? {
-            if names.len() >= MAX_MEMBERS {
-                return Err(self.refuse(JsonError::Limit));
-            }
-            if names.contains(&name) {
-                return Err(self.refuse(JsonError::Duplicate));
-            }
-            names.push(name);
+        let mut names = Members::default();
+        while names.next(&mut members, inner)?.is_some() {
             members.next_value_seed(inner)?;
         }
         Ok(())
+    }
+}
+
+/// The member names of one object so far.
+#[derive(Default)]
+pub(crate) struct Members<'de>(Vec<Cow<'de, str>>);
+
+impl<'de> Members<'de> {
+    /// Reads the next name; refuses one that was there before, and one too many.
+    pub(crate) fn next<A: MapAccess<'de>>(
+        &mut self,
+        members: &mut A,
+        strict: Strict<'_>,
+    ) -> Result<Option<&Cow<'de, str>>, A::Error> {
+        let Some(Name(name)) = members.next_key()? else { return Ok(None) };
+        if self.0.len() >= MAX_MEMBERS {
+            return Err(strict.refuse(JsonError::Limit));
+        }
+        if self.0.contains(&name) {
+            return Err(strict.refuse(JsonError::Duplicate));
+        }
+        if self.0.is_empty() {
+            self.0.reserve(16);
+        }
+        self.0.push(name);
+        Ok(self.0.last())
     }
 }
 

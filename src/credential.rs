@@ -1,0 +1,186 @@
+//! What came over the wire: one credential in the `Authorization` header, nothing else (RFC 6750 section 2.1).
+//!
+//! A token in the query string, in the body or in `Proxy-Authorization` is never read (OAuth 2.1 section 5.1).
+
+use std::fmt;
+
+use http::HeaderMap;
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
+
+/// A Bearer credential. Nothing in it is believed yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Credential<'h> {
+    token: &'h str,
+    header: &'h HeaderValue,
+}
+
+impl<'h> Credential<'h> {
+    /// Finds the credential. `None` when there is none, or one of a scheme that is not OAuth's (RFC 6750 section 3.1).
+    pub(crate) fn from_headers(headers: &'h HeaderMap) -> Result<Option<Self>, CredentialError> {
+        let mut lines = headers.get_all(AUTHORIZATION).iter();
+        let Some(header) = lines.next() else { return Ok(None) };
+        // Not a list field (RFC 9110 section 5.3): of two lines, none may be chosen.
+        if lines.next().is_some() {
+            return Err(CredentialError::Repeated);
+        }
+        let value = header.as_bytes();
+        let scheme_len = value.iter().position(|byte| !is_tchar(*byte)).unwrap_or(value.len());
+        let (scheme, rest) = value.split_at(scheme_len);
+        if !scheme.eq_ignore_ascii_case(b"Bearer") {
+            return Ok(None);
+        }
+        let token = after_spaces(rest);
+        let separated = token.len() < rest.len();
+        match std::str::from_utf8(token) {
+            Ok(token) if separated && is_token68(token.as_bytes()) => Ok(Some(Self { token, header })),
+            _ => Err(CredentialError::Syntax),
+        }
+    }
+
+    /// The token as it was sent.
+    pub(crate) const fn token(&self) -> &'h str {
+        self.token
+    }
+
+    /// The whole header value, whose bytes can be kept without a copy.
+    pub(crate) const fn header(&self) -> &'h HeaderValue {
+        self.header
+    }
+}
+
+impl fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credential([redacted])")
+    }
+}
+
+/// Only SP separates a scheme from its token (RFC 9110 section 11.4); a tab is malformed.
+fn after_spaces(value: &[u8]) -> &[u8] {
+    let spaces = value.iter().take_while(|byte| **byte == b' ').count();
+    value.split_at(spaces).1
+}
+
+/// RFC 9110 section 11.2: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
+fn is_token68(value: &[u8]) -> bool {
+    let padding = value.iter().rev().take_while(|byte| **byte == b'=').count();
+    let (text, _) = value.split_at(value.len() - padding);
+    !text.is_empty() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte))
+}
+
+const fn is_tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+        )
+}
+
+/// Whether the query string holds an `access_token` parameter.
+pub(crate) fn is_in_query(query: Option<&str>) -> bool {
+    query.is_some_and(|query| {
+        query.split('&').any(|pair| pair.split_once('=').map_or(pair, |(name, _)| name) == "access_token")
+    })
+}
+
+/// Why a header that tried to present a token could not be read: a bad request, not a bad token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CredentialError {
+    /// More than one `Authorization` line.
+    Repeated,
+    /// Not `Bearer`, spaces and one token.
+    Syntax,
+    /// A token in the query string, which the configuration refuses.
+    InQuery,
+}
+
+impl fmt::Display for CredentialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Repeated => "more than one Authorization header line",
+            Self::Syntax => "the Authorization header is not 'Bearer', a space and one token",
+            Self::InQuery => "an access_token in the query string, which refuse_query_tokens() forbids",
+        })
+    }
+}
+
+impl std::error::Error for CredentialError {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(values: &[&[u8]]) -> Result<Option<String>, CredentialError> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
+        }
+        Credential::from_headers(&headers).map(|found| found.map(|credential| credential.token().to_owned()))
+    }
+
+    #[test]
+    fn the_scheme_has_any_case_and_any_number_of_spaces() {
+        for value in ["Bearer tok", "bearer tok", "BEARER   tok", "bEaReR tok"] {
+            assert_eq!(read(&[value.as_bytes()]), Ok(Some("tok".into())), "{value}");
+        }
+    }
+
+    #[test]
+    fn opaque_tokens_are_token68() {
+        for token in ["Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU", "a+/=", "a=="] {
+            assert_eq!(read(&[format!("Bearer {token}").as_bytes()]), Ok(Some(token.into())));
+        }
+    }
+
+    #[test]
+    fn broken_syntax_is_an_error_and_other_schemes_are_nothing() {
+        for value in [
+            &b"Bearer"[..],
+            b"Bearer ",
+            b"Bearer a b",
+            b"Bearer a,b",
+            b"Bearer\ttok",
+            b"Bearer \ttok",
+            b"Bearer a=b",
+            b"Bearer a\"b",
+            b"Bearer \xFF",
+            b"Bearer =",
+            b"Bearer,x",
+            b"Bearer a, DPoP b",
+        ] {
+            assert_eq!(read(&[value]), Err(CredentialError::Syntax), "{:?}", String::from_utf8_lossy(value));
+        }
+        for value in [&b"Basic dTpw"[..], b"", b"Bearer2 tok", b"\xFF"] {
+            assert_eq!(read(&[value]), Ok(None));
+        }
+        assert_eq!(read(&[]), Ok(None));
+    }
+
+    #[test]
+    fn two_lines_are_refused_even_if_equal() {
+        for second in [&b"Bearer tok"[..], b"Basic dTpw", b"DPoP tok"] {
+            assert_eq!(read(&[b"Bearer tok", second]), Err(CredentialError::Repeated));
+        }
+    }
+
+    #[test]
+    fn only_the_parameter_itself_counts_as_a_query_token() {
+        assert!(is_in_query(Some("a=1&access_token=x")));
+        assert!(is_in_query(Some("access_token")));
+        assert!(!is_in_query(Some("my_access_token=x&a=access_token")));
+        assert!(!is_in_query(None));
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_makes_the_parser_panic(value in proptest::collection::vec(any::<u8>(), 0..80)) {
+            if let Ok(value) = HeaderValue::from_bytes(&[b"Bearer", value.as_slice()].concat()) {
+                let mut headers = HeaderMap::new();
+                headers.insert(AUTHORIZATION, value);
+                let _ = Credential::from_headers(&headers);
+            }
+        }
+    }
+}
