@@ -93,5 +93,4 @@ fn well_known(issuer: &str) -> [String; 2] {
 }
 
 #[cfg(test)]
-#[path = "discovery_tests.rs"]
 mod tests;

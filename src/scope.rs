@@ -226,6 +226,9 @@ macro_rules! scopes {
         #[derive(Clone, Copy, Debug)]
         $vis struct $name;
 
+        // Evaluated here and now, so that a malformed scope fails even where the type is not used.
+        const _: $crate::Demand = $crate::Demand::scope($scope);
+
         impl $crate::Requirement for $name {
             const DEMAND: $crate::Demand = $crate::Demand::scope($scope);
         }

@@ -75,17 +75,12 @@ impl KeySet {
         self.skipped
     }
 
-    /// The keys that a token of this `kid` and `alg` may have been signed with, at most [`MAX_CANDIDATES`].
+    /// Where the keys are that a token of this `kid` and `alg` may have been signed with, at most [`MAX_CANDIDATES`].
     ///
     /// A `kid` may stand twice, with keys of different kinds or even of one kind: each that fits is a candidate. A
     /// token without `kid` may mean every key that fits. A token **with** one never means a key of another name, nor a
     /// nameless key in a set that names keys; only where no usable key has a name can the token's `kid` not be looked
     /// up, and then it is ignored, because the issuer evidently does not use names to choose.
-    pub(crate) fn select(&self, kid: Option<&str>, alg: Algorithm) -> impl Iterator<Item = &Key> {
-        self.positions(kid, alg).filter_map(|position| self.key_at(position))
-    }
-
-    /// Where the keys of [`select`](Self::select) are, for a caller that keeps the choice without borrowing the set.
     pub(crate) fn positions(&self, kid: Option<&str>, alg: Algorithm) -> impl Iterator<Item = usize> {
         let kid = kid.filter(|_| self.named);
         self.keys
@@ -94,6 +89,12 @@ impl KeySet {
             .filter(move |(_, key)| (kid.is_none() || key.kid.as_deref() == kid) && key.is_for(alg))
             .map(|(position, _)| position)
             .take(MAX_CANDIDATES)
+    }
+
+    /// The keys themselves.
+    #[cfg(test)]
+    pub(crate) fn select(&self, kid: Option<&str>, alg: Algorithm) -> impl Iterator<Item = &Key> {
+        self.positions(kid, alg).filter_map(|position| self.key_at(position))
     }
 
     /// The key at a position that [`positions`](Self::positions) gave.

@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, LOCATION};
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::transport::BoxError;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A way in which an issuer fails to serve its documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use crate::crypto::Algorithm;
 use crate::mint::authority::Authority;
 use crate::mint::controls::authority_controls;
 use crate::mint::token::TokenBuilder;
+use crate::server::Issuer;
 use crate::time::Clock;
 use crate::transport::{BoxError, TransportBody, TransportFuture};
 
@@ -69,6 +70,13 @@ impl TestIssuer {
     /// A token for the resource server of this identifier, valid until told otherwise.
     pub fn token_for(&self, audience: &str) -> TokenBuilder {
         TokenBuilder::new(&self.authority).audience(audience)
+    }
+
+    /// Trust in this issuer, its documents reached through memory: for
+    /// [`OAuthConfigBuilder::trust`](crate::OAuthConfigBuilder::trust).
+    #[must_use]
+    pub fn issuer(&self) -> Issuer {
+        Issuer::jwt(self.issuer_url()).transport(self.transport())
     }
 
     /// The way to the issuer's documents, in place of a network.

@@ -95,34 +95,9 @@ impl Fetcher {
         Ok(Fetched::Document(Document { bytes: read(body).await?, etag, max_age }))
     }
 
-    /// Whether `url` may be fetched: https, or http to a literal loopback address where that was admitted. A name such
-    /// as `localhost` is not literal: whoever answers for names could point it elsewhere.
+    /// Whether `url` may be fetched, see [`endpoint`].
     pub(crate) fn check(&self, url: &str) -> Result<Uri, FetchError> {
-        let refuse = |why| FetchError::new(url, Kind::InsecureUrl(why));
-        if url.len() > MAX_URL_BYTES {
-            return Err(refuse("the address is longer than 2048 bytes"));
-        }
-        if url.contains('#') {
-            return Err(refuse("the address has a fragment; remove it"));
-        }
-        let uri: Uri = url.parse().map_err(|_| refuse("it is not an absolute URL"))?;
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(refuse("it is not an absolute URL"));
-        };
-        if authority.as_str().contains('@') {
-            return Err(refuse("the address carries user information; remove it"));
-        }
-        if authority.host().is_empty() {
-            return Err(refuse("the address names no host"));
-        }
-        match scheme {
-            "https" => Ok(uri),
-            "http" if self.loopback_http && is_loopback(authority.host()) => Ok(uri),
-            "http" if is_loopback(authority.host()) => {
-                Err(refuse("plain http to loopback needs dangerous_loopback_http(), which is for development"))
-            }
-            _ => Err(refuse("only https is fetched")),
-        }
+        endpoint(url, self.loopback_http).map_err(|why| FetchError::new(url, Kind::InsecureUrl(why)))
     }
 
     /// Whether `url`, which stands in the document at `named_by`, may be fetched. What was fetched over https never
@@ -133,6 +108,35 @@ impl Fetcher {
             return Err(FetchError::new(url, Kind::InsecureUrl("a document fetched over https named an http address")));
         }
         Ok(())
+    }
+}
+
+/// Reads an address that may be fetched or named as one's own: https, or http to a literal loopback address where that
+/// was admitted. A name such as `localhost` is not literal: whoever answers for names could point it elsewhere.
+pub(crate) fn endpoint(url: &str, loopback_http: bool) -> Result<Uri, &'static str> {
+    if url.len() > MAX_URL_BYTES {
+        return Err("the address is longer than 2048 bytes");
+    }
+    if url.contains('#') {
+        return Err("the address has a fragment; remove it");
+    }
+    let uri: Uri = url.parse().map_err(|_| "it is not an absolute URL")?;
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err("it is not an absolute URL");
+    };
+    if authority.as_str().contains('@') {
+        return Err("the address carries user information; remove it");
+    }
+    if authority.host().is_empty() {
+        return Err("the address names no host");
+    }
+    match scheme {
+        "https" => Ok(uri),
+        "http" if loopback_http && is_loopback(authority.host()) => Ok(uri),
+        "http" if is_loopback(authority.host()) => {
+            Err("plain http to loopback needs dangerous_loopback_http(), which is for development")
+        }
+        _ => Err("only https is admitted"),
     }
 }
 

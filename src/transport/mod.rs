@@ -28,6 +28,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -77,4 +78,16 @@ impl fmt::Debug for dyn Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Transport")
     }
+}
+
+/// The built-in client, where the build has it.
+#[cfg(feature = "http-client")]
+pub(crate) fn default_transport() -> Option<Arc<dyn Transport>> {
+    Some(Arc::new(HyperTransport::new()))
+}
+
+/// The built-in client, where the build has it.
+#[cfg(not(feature = "http-client"))]
+pub(crate) fn default_transport() -> Option<Arc<dyn Transport>> {
+    None
 }

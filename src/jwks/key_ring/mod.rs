@@ -9,7 +9,7 @@
 //! | verifies no token any more | the same: it may have been replaced under its name |
 //!
 //! Failures back off from 1 s to 60 s, for everybody. All of it is measured with the monotonic clock. Nothing is
-//! fetched before the first request or [`KeyRing::ready`], so a ring can be made without a runtime; its task starts
+//! fetched before the first request or [`KeyRing::begin`], so a ring can be made without a runtime; its task starts
 //! with the first fetch and ends with the ring.
 
 mod keeper;
@@ -132,32 +132,26 @@ impl KeyRing {
         }
     }
 
-    /// Waits until keys are there, fetching once if need be.
-    pub(crate) async fn ready(&self) -> Result<(), FetchError> {
+    /// Has keys fetched if none are there, and gives what to wait for.
+    pub(crate) fn begin(&self) -> Result<Option<Refresh>, FetchError> {
         let now = Instant::now();
         if self.0.snapshot().is_some_and(|snapshot| snapshot.phase(now) != Phase::Dead) {
-            return Ok(());
+            return Ok(None);
         }
         self.0.expire(now);
-        match self.0.refresh(now, Cause::Due) {
-            Ok(refresh) => refresh.await,
-            Err(_) => Err(self.0.last_error()),
-        }
+        self.0.refresh(now, Cause::Due).map(Some).map_err(|_| self.0.last_error())
     }
 
     /// Whether the keys are still those that a verdict of `generation` was reached with. One atomic load.
+    #[cfg(test)]
     pub(crate) fn is_current(&self, generation: Generation) -> bool {
         self.0.generation() == generation
     }
 
     /// That of the keys that serve now.
+    #[cfg(test)]
     pub(crate) fn generation(&self) -> Generation {
         self.0.generation()
-    }
-
-    /// The issuer whose keys these are.
-    pub(crate) fn issuer(&self) -> &str {
-        self.0.source.issuer()
     }
 
     fn unknown(&self, now: Instant, snapshot: &Snapshot, cause: Cause<'_>, judged: bool) -> Lookup {

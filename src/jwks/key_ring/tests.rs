@@ -26,6 +26,16 @@ const JWKS: &str = "https://issuer.example/jwks";
 const METADATA: &str = "https://issuer.example/.well-known/oauth-authorization-server";
 const RS: Algorithm = Algorithm::Rs256;
 
+impl KeyRing {
+    /// Waits until keys are there, fetching once if need be.
+    async fn ready(&self) -> Result<(), FetchError> {
+        match self.begin()? {
+            Some(refresh) => refresh.await,
+            None => Ok(()),
+        }
+    }
+}
+
 /// An issuer whose answers the test decides.
 #[derive(Clone)]
 struct Issuer(Arc<Mutex<Script>>);

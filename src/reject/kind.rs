@@ -1,0 +1,161 @@
+//! The stable names of refusals, and the status and error code of each.
+
+use std::fmt;
+
+use http::StatusCode;
+
+use super::Cause;
+use crate::credential::CredentialError;
+use crate::jwt::error::JwtError;
+
+macro_rules! kinds {
+    ($($(#[$meta:meta])* $kind:ident = $code:literal, $status:ident, $error:expr;)+) => {
+        /// What kind of refusal it is. The codes are stable: count and alert on them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum RejectionKind {
+            $($(#[$meta])* $kind,)+
+        }
+
+        impl RejectionKind {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$kind),+];
+
+            /// The stable code, in snake case. Not for the wire: it tells an attacker how far a token came.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$kind => $code,)+ }
+            }
+
+            /// The HTTP status of the answer.
+            #[must_use]
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$kind => StatusCode::$status,)+ }
+            }
+
+            /// The `error` of the challenge, if it carries one (RFC 6750 section 3.1, RFC 9470 section 3).
+            #[must_use]
+            pub const fn error(self) -> Option<&'static str> {
+                match self { $(Self::$kind => $error,)+ }
+            }
+        }
+    };
+}
+
+const REQUEST: Option<&str> = Some("invalid_request");
+const TOKEN: Option<&str> = Some("invalid_token");
+const SCOPE: Option<&str> = Some("insufficient_scope");
+const STEP_UP: Option<&str> = Some("insufficient_user_authentication");
+
+kinds! {
+    /// Nothing was presented, or a scheme that is not OAuth's.
+    CredentialsMissing = "credentials_missing", UNAUTHORIZED, None;
+    /// The `Authorization` header could not be read.
+    CredentialsMalformed = "credentials_malformed", BAD_REQUEST, REQUEST;
+    /// A token in the query string, which the configuration refuses.
+    TokenInQuery = "token_in_query", BAD_REQUEST, REQUEST;
+    /// Not a JWT, or not a strict one.
+    TokenMalformed = "token_malformed", UNAUTHORIZED, TOKEN;
+    /// An encrypted token.
+    TokenEncrypted = "token_encrypted", UNAUTHORIZED, TOKEN;
+    /// A header that demands an extension.
+    CriticalHeader = "critical_header", UNAUTHORIZED, TOKEN;
+    /// An algorithm that is unknown or not allowed for the issuer.
+    AlgorithmNotAllowed = "algorithm_not_allowed", UNAUTHORIZED, TOKEN;
+    /// Another kind of token than an access token.
+    WrongTokenType = "wrong_token_type", UNAUTHORIZED, TOKEN;
+    /// An issuer that is not configured.
+    IssuerUnknown = "issuer_unknown", UNAUTHORIZED, TOKEN;
+    /// The issuer has no such key.
+    KeyUnknown = "key_unknown", UNAUTHORIZED, TOKEN;
+    /// The signature does not verify.
+    SignatureInvalid = "signature_invalid", UNAUTHORIZED, TOKEN;
+    /// A claim that must be there is not.
+    ClaimMissing = "claim_missing", UNAUTHORIZED, TOKEN;
+    /// A claim of the wrong type or form.
+    ClaimInvalid = "claim_invalid", UNAUTHORIZED, TOKEN;
+    /// A token for another service.
+    AudienceMismatch = "audience_mismatch", UNAUTHORIZED, TOKEN;
+    /// A token past its `exp`.
+    TokenExpired = "token_expired", UNAUTHORIZED, TOKEN;
+    /// A token before its `nbf`.
+    TokenNotYetValid = "token_not_yet_valid", UNAUTHORIZED, TOKEN;
+    /// A token whose `iat` lies ahead.
+    IssuedInFuture = "issued_in_future", UNAUTHORIZED, TOKEN;
+    /// A token that lives longer than the configuration allows.
+    LifetimeTooLong = "lifetime_too_long", UNAUTHORIZED, TOKEN;
+    /// A token bound to a key or certificate that was not proved.
+    TokenBound = "token_bound", UNAUTHORIZED, TOKEN;
+    /// A verified token without the claims that the service reads.
+    ClaimsMismatch = "claims_mismatch", UNAUTHORIZED, TOKEN;
+    /// A scope is lacking.
+    ScopeMissing = "scope_missing", FORBIDDEN, SCOPE;
+    /// A role is lacking.
+    RoleMissing = "role_missing", FORBIDDEN, SCOPE;
+    /// A client where a user is needed.
+    UserRequired = "user_required", FORBIDDEN, SCOPE;
+    /// The login is too weak or too old.
+    StepUpRequired = "step_up_required", UNAUTHORIZED, STEP_UP;
+    /// Not judged: no keys to judge with.
+    KeysUnavailable = "keys_unavailable", SERVICE_UNAVAILABLE, None;
+    /// The service's mistake: an extractor without the layer.
+    LayerMissing = "layer_missing", INTERNAL_SERVER_ERROR, None;
+    /// The service's mistake: layers of two servers within each other.
+    ServersMixed = "servers_mixed", INTERNAL_SERVER_ERROR, None;
+}
+
+impl RejectionKind {
+    pub(super) const fn of(cause: &Cause) -> Self {
+        match cause {
+            Cause::CredentialsMissing => Self::CredentialsMissing,
+            Cause::Credential(CredentialError::InQuery) => Self::TokenInQuery,
+            Cause::Credential(CredentialError::Repeated | CredentialError::Syntax) => Self::CredentialsMalformed,
+            Cause::Jwt(error) => Self::of_jwt(error),
+            Cause::ClaimsMismatch(_) => Self::ClaimsMismatch,
+            Cause::ScopeMissing => Self::ScopeMissing,
+            Cause::RoleMissing => Self::RoleMissing,
+            Cause::UserRequired => Self::UserRequired,
+            Cause::StepUp => Self::StepUpRequired,
+            Cause::KeysUnavailable(_) => Self::KeysUnavailable,
+            Cause::LayerMissing => Self::LayerMissing,
+            Cause::ServersMixed => Self::ServersMixed,
+        }
+    }
+
+    const fn of_jwt(error: &JwtError) -> Self {
+        match error {
+            JwtError::Malformed(_) => Self::TokenMalformed,
+            JwtError::Encrypted => Self::TokenEncrypted,
+            JwtError::CriticalHeader => Self::CriticalHeader,
+            JwtError::Algorithm => Self::AlgorithmNotAllowed,
+            JwtError::Type { .. } => Self::WrongTokenType,
+            JwtError::IssuerUnknown => Self::IssuerUnknown,
+            JwtError::KeyUnknown => Self::KeyUnknown,
+            JwtError::Signature => Self::SignatureInvalid,
+            JwtError::ClaimMissing(_) => Self::ClaimMissing,
+            JwtError::ClaimInvalid(_) => Self::ClaimInvalid,
+            JwtError::Audience => Self::AudienceMismatch,
+            JwtError::Expired => Self::TokenExpired,
+            JwtError::NotYetValid => Self::TokenNotYetValid,
+            JwtError::IssuedInFuture => Self::IssuedInFuture,
+            JwtError::LifetimeTooLong => Self::LifetimeTooLong,
+            JwtError::Bound => Self::TokenBound,
+        }
+    }
+
+    /// The text that goes with the error: one for each RFC code, so that it tells nothing of the cause.
+    pub(super) fn description(self) -> Option<&'static str> {
+        Some(match self.error()? {
+            "invalid_request" => "the request does not present one well-formed credential",
+            "invalid_token" => "the access token is not valid for this resource",
+            "insufficient_scope" => "the access token does not grant what this request needs",
+            _ => "this request needs a stronger or more recent login",
+        })
+    }
+}
+
+impl fmt::Display for RejectionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,144 @@
+//! Every refusal: the table from a cause to what goes over the wire.
+//!
+//! A refusal is either a judgement (400, 401, 403) or the admission that none was possible (503 with `Retry-After`).
+//! An outage is never a 401: clients throw good tokens away on it.
+//!
+//! | kind | status | `error` |
+//! |---|---|---|
+//! | nothing presented | 401 | none (RFC 6750 section 3.1) |
+//! | malformed header | 400 | `invalid_request` |
+//! | any fault of the token | 401 | `invalid_token` |
+//! | scope, role or principal lacking | 403 | `insufficient_scope` |
+//! | login too weak or too old | 401 | `insufficient_user_authentication` (RFC 9470) |
+//! | keys unavailable | 503 | none |
+//! | the service's own mistake | 500 | none |
+
+mod challenge;
+mod kind;
+mod response;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+
+pub(crate) use challenge::Challenger;
+pub use kind::RejectionKind;
+pub use response::{EmptyBodies, OnRejection, RejectionResponse, StandardBodies};
+pub(crate) use response::{Unrendered, apply, expose_to_scripts};
+
+use crate::credential::CredentialError;
+use crate::jwt::error::JwtError;
+
+/// Why a request was refused. Cheap to clone, holds no token and no claim value.
+///
+/// The layer keeps it in the extensions of the response that it makes, so that an outer layer can count or log it.
+#[derive(Clone)]
+pub struct Rejection(Arc<Inner>);
+
+struct Inner {
+    cause: Cause,
+    challenge: Option<HeaderValue>,
+    retry_after: Option<Duration>,
+}
+
+/// What happened, in full. [`RejectionKind`] is its public name.
+#[derive(Clone, Debug)]
+pub(crate) enum Cause {
+    CredentialsMissing,
+    Credential(CredentialError),
+    Jwt(JwtError),
+    /// The verified claims are not those that the service reads.
+    ClaimsMismatch(&'static str),
+    ScopeMissing,
+    RoleMissing,
+    UserRequired,
+    StepUp,
+    /// No key to judge with, and why.
+    KeysUnavailable(Arc<str>),
+    LayerMissing,
+    ServersMixed,
+}
+
+impl Rejection {
+    pub(crate) fn new(cause: Cause, challenge: Option<HeaderValue>) -> Self {
+        Self(Arc::new(Inner { cause, challenge, retry_after: None }))
+    }
+
+    pub(crate) fn unavailable(why: Arc<str>, retry_after: Duration) -> Self {
+        Self(Arc::new(Inner { cause: Cause::KeysUnavailable(why), challenge: None, retry_after: Some(retry_after) }))
+    }
+
+    /// An extractor was used on a route without the layer.
+    pub(crate) fn layer_missing() -> Self {
+        Self::new(Cause::LayerMissing, None)
+    }
+
+    /// What kind of refusal this is.
+    #[must_use]
+    pub fn kind(&self) -> RejectionKind {
+        RejectionKind::of(&self.0.cause)
+    }
+
+    /// The HTTP status of the answer.
+    #[must_use]
+    pub fn status(&self) -> http::StatusCode {
+        self.kind().status()
+    }
+
+    /// The `WWW-Authenticate` value of the answer; none for 500 and 503.
+    #[must_use]
+    pub fn challenge(&self) -> Option<&HeaderValue> {
+        self.0.challenge.as_ref()
+    }
+
+    /// When to try again, for a request that was not judged.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+}
+
+/// For the operator; never sent to the client.
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.cause.fmt(f)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CredentialsMissing => f.write_str("no credential was presented"),
+            Self::Credential(error) => error.fmt(f),
+            Self::Jwt(error) => error.fmt(f),
+            Self::ClaimsMismatch(claims) => {
+                write!(f, "the token lacks claims that the service reads, or they have another type: {claims}")
+            }
+            Self::ScopeMissing => f.write_str("the token lacks a scope that the route demands"),
+            Self::RoleMissing => f.write_str("the token lacks a role that the route demands"),
+            Self::UserRequired => f.write_str("the route is for users, and a client acts for itself"),
+            Self::StepUp => f.write_str("the user's login is too weak or too old for the route"),
+            Self::KeysUnavailable(why) => write!(f, "the issuer's keys are not available: {why}"),
+            Self::LayerMissing => {
+                f.write_str("the route has an extractor of tower-oauth but no OAuthLayer around it; add .layer(OAuthLayer::new(..))")
+            }
+            Self::ServersMixed => f.write_str(
+                "an OAuthLayer inside another one of a different ResourceServer; share one server among them: OAuthLayer::new(&server)",
+            ),
+        }
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("kind", &self.kind().as_str())
+            .field("status", &self.status().as_u16())
+            .field("cause", &format_args!("{}", self.0.cause))
+            .finish()
+    }
+}
+
+impl std::error::Error for Rejection {}

@@ -1,0 +1,158 @@
+//! The configuration as a section of a file, by serde.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use super::{ConfigError, OAuthConfig, OAuthConfigBuilder};
+use crate::crypto::Algorithm;
+use crate::jwt::Profile;
+use crate::scope::ScopeHierarchy;
+use crate::server::issuer::{Issuer, MaxLifetime};
+
+/// The names as a file spells them. Unknown ones are an error, so that a misspelt setting is not silently without effect.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Section {
+    pub(super) resource: String,
+    #[serde(default)]
+    pub(super) issuers: Vec<IssuerSection>,
+    #[serde(default)]
+    pub(super) audiences: Vec<String>,
+    pub(super) leeway_seconds: Option<u64>,
+    pub(super) realm: Option<String>,
+    pub(super) resource_name: Option<String>,
+    pub(super) resource_documentation: Option<String>,
+    #[serde(default)]
+    pub(super) scopes_supported: Vec<String>,
+    #[serde(default)]
+    pub(super) scopes: ScopesSection,
+    #[serde(default)]
+    pub(super) refuse_query_tokens: bool,
+    #[serde(default)]
+    pub(super) dangerous_loopback_http: bool,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScopesSection {
+    pub(super) separator: Option<char>,
+    #[serde(default)]
+    pub(super) implies: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IssuerSection {
+    pub(super) issuer: String,
+    pub(super) profile: Option<String>,
+    #[serde(default)]
+    pub(super) roles_at: Vec<String>,
+    #[serde(default)]
+    pub(super) audiences: Vec<String>,
+    #[serde(default)]
+    pub(super) algorithms: Vec<String>,
+    pub(super) jwks_uri: Option<String>,
+    pub(super) jwks_file: Option<PathBuf>,
+    pub(super) max_lifetime_seconds: Option<u64>,
+    #[serde(default)]
+    pub(super) report_lifetime_only: bool,
+    pub(super) keys_live_up_to_seconds: Option<u64>,
+}
+
+impl Section {
+    pub(super) fn into_builder(self) -> OAuthConfigBuilder {
+        let mut builder = OAuthConfig::builder(self.resource);
+        for section in self.issuers {
+            let issuer = section.into_issuer(&mut builder.problems);
+            builder = builder.trust(issuer);
+        }
+        for audience in self.audiences {
+            builder = builder.audience(audience);
+        }
+        let mut hierarchy = self.scopes.separator.map_or_else(ScopeHierarchy::exact, ScopeHierarchy::separated_by);
+        for (broad, narrow) in self.scopes.implies {
+            hierarchy = hierarchy.implies(broad, narrow);
+        }
+        builder.hierarchy = hierarchy;
+        builder.leeway = self.leeway_seconds.map_or(builder.leeway, Duration::from_secs);
+        builder.realm = self.realm;
+        builder.name = self.resource_name;
+        builder.documentation = self.resource_documentation;
+        builder.advertised = self.scopes_supported;
+        builder.refuse_query_tokens = self.refuse_query_tokens;
+        builder.loopback_http = self.dangerous_loopback_http;
+        builder
+    }
+}
+
+impl IssuerSection {
+    fn into_issuer(self, problems: &mut Vec<String>) -> Issuer {
+        let name = &self.issuer;
+        let mut issuer = Issuer::jwt(name);
+        let mut profile = Profile::default();
+        if let Some(wanted) = self.profile {
+            match Profile::from_name(&wanted) {
+                Some(preset) => profile = preset,
+                None => problems.push(format!(
+                    "issuer {name:?}: profile {wanted:?} is unknown; use rfc9068, keycloak, auth0, entra, okta or cognito"
+                )),
+            }
+        }
+        profile = self.roles_at.iter().fold(profile, |profile, path| profile.roles_at(path));
+        issuer = issuer.profile(profile);
+        issuer = self.audiences.into_iter().fold(issuer, Issuer::audience);
+        if !self.algorithms.is_empty() {
+            let known = self.algorithms.iter().filter_map(|algorithm| {
+                let known = Algorithm::from_name(algorithm);
+                if known.is_none() {
+                    problems.push(format!(
+                        "issuer {name:?}: algorithm {algorithm:?} is unknown or symmetric; use RS256, PS256, ES256, EdDSA or another of RFC 7518 with a public key"
+                    ));
+                }
+                known
+            });
+            let known: Vec<_> = known.collect();
+            // An empty list would add a second, misleading problem.
+            issuer = if known.is_empty() { issuer } else { issuer.algorithms(known) };
+        }
+        if self.jwks_uri.is_some() && self.jwks_file.is_some() {
+            problems.push(format!("issuer {name:?}: jwks_uri and jwks_file exclude each other"));
+        }
+        if let Some(url) = self.jwks_uri {
+            issuer = issuer.jwks_uri(url);
+        }
+        if let Some(path) = self.jwks_file {
+            issuer = issuer.jwks_file(path);
+        }
+        if let Some(seconds) = self.max_lifetime_seconds {
+            let limit = Duration::from_secs(seconds);
+            let report = self.report_lifetime_only;
+            issuer = issuer.max_lifetime(if report { MaxLifetime::Report(limit) } else { MaxLifetime::Refuse(limit) });
+        }
+        if let Some(seconds) = self.keys_live_up_to_seconds {
+            issuer = issuer.keys_live_up_to(Duration::from_secs(seconds));
+        }
+        issuer
+    }
+}
+
+impl OAuthConfigBuilder {
+    /// Reads the settings of a section of a file; more can be set before [`build`](Self::build). The names of the
+    /// settings are in the guide.
+    ///
+    /// # Errors
+    /// The deserializer's, for an unknown name or a value of the wrong type.
+    pub fn from_section<'de, D: Deserializer<'de>>(section: D) -> Result<Self, D::Error> {
+        Section::deserialize(section).map(Section::into_builder)
+    }
+}
+
+impl<'de> Deserialize<'de> for OAuthConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let builder = OAuthConfigBuilder::from_section(deserializer)?;
+        builder.build().map_err(|error: ConfigError| serde::de::Error::custom(error))
+    }
+}

@@ -1,0 +1,169 @@
+//! The engine that every layer of a service shares: whom it believes, their keys, and the verdict on a request.
+
+mod authenticate;
+pub(crate) mod config;
+pub(crate) mod issuer;
+pub(crate) mod metadata;
+#[cfg(feature = "axum")]
+mod routes;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::{ArcSwap, Guard};
+
+pub(crate) use authenticate::Decision;
+pub use config::{ConfigError, OAuthConfig, OAuthConfigBuilder};
+pub use issuer::{Issuer, MaxLifetime};
+
+use crate::reject::Challenger;
+use crate::server::issuer::Trust;
+use crate::server::metadata::Metadata;
+use crate::token::Context;
+use crate::transport::FetchError;
+
+/// A resource server: cheap to clone, shared by its layers.
+///
+/// ```
+/// use tower_oauth::{OAuthConfig, OAuthLayer, ResourceServer};
+///
+/// let config = OAuthConfig::builder("https://api.example.com").trust("https://login.example.com").build()?;
+/// let server = ResourceServer::new(config);
+/// let required: OAuthLayer = OAuthLayer::new(&server);
+/// let optional: OAuthLayer = OAuthLayer::new(&server).optional();
+/// # Ok::<(), tower_oauth::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct ResourceServer(Arc<Inner>);
+
+struct Inner {
+    id: u64,
+    state: ArcSwap<State>,
+}
+
+/// One configuration at work.
+#[derive(Debug)]
+pub(crate) struct State {
+    issuers: HashMap<Arc<str>, Trust>,
+    pub(crate) context: Arc<Context>,
+    pub(crate) metadata: Metadata,
+    refuse_query_tokens: bool,
+}
+
+impl ResourceServer {
+    /// A server by this configuration. Nothing is fetched yet.
+    #[must_use]
+    pub fn new(config: OAuthConfig) -> Self {
+        static SERVERS: AtomicU64 = AtomicU64::new(0);
+        let id = SERVERS.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::new(Inner { id, state: ArcSwap::from_pointee(State::new(config, id)) }))
+    }
+
+    /// Serves by another configuration from the next request on; requests under way end by the old one.
+    ///
+    /// Key sets of issuers that stay as they are stay too, so that a reconfiguration during an outage loses nothing.
+    pub fn replace(&self, config: OAuthConfig) {
+        let state = State::new(config, self.0.id);
+        let old = self.0.state.load();
+        for (name, trust) in &state.issuers {
+            if let Some(before) = old.issuers.get(name) {
+                trust.ring.adopt(&before.ring);
+            }
+        }
+        self.0.state.store(Arc::new(state));
+    }
+
+    /// Waits until every issuer's keys are there, fetching those that are not: for a readiness probe.
+    ///
+    /// A service need not wait for this: the first request fetches what it needs. Errors are not kept, so a probe may
+    /// ask again.
+    ///
+    /// # Errors
+    /// [`NotReady`] with every issuer whose keys could not be had.
+    pub async fn ready(&self) -> Result<(), NotReady> {
+        let state = self.0.state.load_full();
+        let mut missing = Vec::new();
+        // All fetches are begun before the first is waited for.
+        let begun: Vec<_> = state.issuers.values().map(|trust| (&trust.issuer, trust.ring.begin())).collect();
+        for (issuer, begun) in begun {
+            let ended = match begun {
+                Ok(Some(refresh)) => refresh.await,
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
+            missing.extend(ended.err().map(|error| (issuer.to_string(), error)));
+        }
+        if missing.is_empty() { Ok(()) } else { Err(NotReady { missing }) }
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    pub(crate) fn state(&self) -> Guard<Arc<State>> {
+        self.0.state.load()
+    }
+}
+
+impl State {
+    fn new(config: OAuthConfig, server: u64) -> Self {
+        let context = Context {
+            server,
+            challenger: Challenger::new(&config.realm, config.metadata.url()),
+            hierarchy: config.hierarchy,
+            clock: config.clock,
+            observers: config.observers,
+        };
+        Self {
+            issuers: config.trusts.into_iter().map(|trust| (Arc::clone(&trust.issuer), trust)).collect(),
+            context: Arc::new(context),
+            metadata: config.metadata,
+            refuse_query_tokens: config.refuse_query_tokens,
+        }
+    }
+}
+
+impl From<OAuthConfig> for ResourceServer {
+    fn from(config: OAuthConfig) -> Self {
+        Self::new(config)
+    }
+}
+
+impl From<&Self> for ResourceServer {
+    fn from(server: &Self) -> Self {
+        server.clone()
+    }
+}
+
+impl fmt::Debug for ResourceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.0.state.load();
+        let mut issuers: Vec<_> = state.issuers.keys().collect();
+        issuers.sort();
+        f.debug_struct("ResourceServer").field("metadata", &state.metadata.url()).field("issuers", &issuers).finish()
+    }
+}
+
+/// Some issuers' keys are not there.
+#[derive(Clone, Debug)]
+pub struct NotReady {
+    missing: Vec<(String, FetchError)>,
+}
+
+impl NotReady {
+    /// The issuers and why their keys could not be had.
+    pub fn missing(&self) -> impl Iterator<Item = (&str, &FetchError)> {
+        self.missing.iter().map(|(issuer, error)| (issuer.as_str(), error))
+    }
+}
+
+impl fmt::Display for NotReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("keys are missing:")?;
+        self.missing.iter().try_for_each(|(issuer, error)| write!(f, "\n  - {issuer}: {error}"))
+    }
+}
+
+impl std::error::Error for NotReady {}

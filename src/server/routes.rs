@@ -1,0 +1,36 @@
+//! The metadata as an axum router, for services whose layer does not see the well-known path.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::IntoResponse;
+use axum::routing::any;
+use http::StatusCode;
+
+use super::ResourceServer;
+
+impl ResourceServer {
+    /// The RFC 9728 document at its well-known path.
+    ///
+    /// A layer answers that path itself where it sees the request; merge this where it sits inside `nest`, is a
+    /// `route_layer`, or belongs to one of several merged routers.
+    pub fn metadata<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        let path = self.state().metadata.path().to_owned();
+        let server = self.clone();
+        let answer = move |request: Request| {
+            let answer = server.state().metadata.answer(request.method());
+            async move {
+                match answer {
+                    Some((response, content)) => response.map(|()| Body::from(content)),
+                    None => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+                }
+            }
+        };
+        Router::new().route(&escaped(&path), any(answer))
+    }
+}
+
+/// axum reads braces as captures.
+fn escaped(path: &str) -> String {
+    path.replace('{', "{{").replace('}', "}}")
+}

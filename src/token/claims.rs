@@ -1,0 +1,97 @@
+//! The user's own claim types, read once for each verdict.
+
+use std::any::{Any, TypeId, type_name};
+use std::fmt;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use serde::de::DeserializeOwned;
+
+/// Types that were read from one payload. A service uses a handful, so a list is quicker than a map.
+#[derive(Default)]
+pub(crate) struct TypedClaims(Mutex<Vec<Arc<dyn Any + Send + Sync>>>);
+
+/// More types than this are read anew each time: a verdict's memory stays bounded.
+const MAX_TYPES: usize = 8;
+
+/// `()` asks for no claims and costs nothing.
+static NO_CLAIMS: LazyLock<Arc<dyn Any + Send + Sync>> = LazyLock::new(|| Arc::new(()));
+
+impl TypedClaims {
+    pub(crate) fn read<C: DeserializeOwned + Send + Sync + 'static>(
+        &self,
+        payload: &[u8],
+    ) -> Result<Arc<C>, ClaimsError> {
+        if TypeId::of::<C>() == TypeId::of::<()>()
+            && let Ok(none) = Arc::clone(&NO_CLAIMS).downcast()
+        {
+            return Ok(none);
+        }
+        let mut read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = read.iter().find_map(|known| Arc::clone(known).downcast().ok()) {
+            return Ok(known);
+        }
+        // The error of the parser quotes the value, and the value is a claim: its position is all that may be told.
+        let claims: Arc<C> = Arc::new(
+            serde_json::from_slice(payload)
+                .map_err(|error| ClaimsError { wanted: type_name::<C>(), column: error.column() })?,
+        );
+        if read.len() < MAX_TYPES {
+            read.push(Arc::clone(&claims) as _);
+        }
+        Ok(claims)
+    }
+}
+
+impl fmt::Debug for TypedClaims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TypedClaims")
+    }
+}
+
+/// The token's claims do not fit the type that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimsError {
+    pub(crate) wanted: &'static str,
+    pub(crate) column: usize,
+}
+
+impl fmt::Display for ClaimsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the token's claims do not fit {} (byte {} of the payload); make the field optional or ask the issuer for the claim",
+            self.wanted, self.column
+        )
+    }
+}
+
+impl std::error::Error for ClaimsError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Deserialize, Debug, PartialEq)]
+    struct Shop {
+        tenant: String,
+    }
+
+    #[test]
+    fn a_type_is_read_once() {
+        let typed = TypedClaims::default();
+        let first: Arc<Shop> = typed.read(br#"{"tenant":"a","x":1}"#).unwrap();
+        let again: Arc<Shop> = typed.read(b"not even JSON").unwrap();
+        assert!(Arc::ptr_eq(&first, &again));
+    }
+
+    #[test]
+    fn an_error_names_the_type_and_no_value() {
+        let error = TypedClaims::default().read::<Shop>(br#"{"tenant":{"hush":1}}"#).unwrap_err().to_string();
+        assert!(error.contains("Shop") && !error.contains("hush"), "{error}");
+    }
+
+    #[test]
+    fn no_claims_are_always_there() {
+        assert!(TypedClaims::default().read::<()>(b"").is_ok());
+    }
+}

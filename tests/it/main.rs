@@ -1,0 +1,19 @@
+//! Behaviour, one file for each standard and each promise. A doc line names the row of `docs/conformance.md`.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
+
+mod support;
+
+mod access_tokens;
+mod back_pressure;
+mod bearer;
+mod configuration;
+mod cors;
+mod http_authentication;
+mod outage;
+mod path_rules;
+mod problem_details;
+mod redaction;
+mod security_practice;
+mod several_issuers;
+mod surface;
