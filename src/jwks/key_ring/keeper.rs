@@ -82,9 +82,18 @@ impl Keeper {
         self.state().last_error.clone().unwrap_or_else(|| self.error(Kind::Stopped))
     }
 
-    /// Joins the fetch under way, or starts one where nothing forbids it.
-    pub(super) fn refresh(self: &Arc<Self>, now: Instant, cause: Cause<'_>) -> Result<Refresh, Pause> {
+    /// Joins the fetch under way, or starts one where nothing forbids it. `seen` is what the caller found wanting:
+    /// were a fetch started for what another has repaired meanwhile, a busy start would fetch many times.
+    pub(super) fn refresh(
+        self: &Arc<Self>,
+        now: Instant,
+        seen: Option<&Snapshot>,
+        cause: Cause<'_>,
+    ) -> Result<Refresh, Pause> {
         let mut state = self.state();
+        if !self.is_at(seen) {
+            return Err(Pause::Outdated);
+        }
         match state.decide(now, cause) {
             Decision::Join(landing) => return Ok(self.wait_for(landing)),
             Decision::Pause(pause) => return Err(pause),
@@ -108,10 +117,10 @@ impl Keeper {
 
     /// Starts a fetch that nobody waits for, unless it is under way or must pause. Cheap, because requests call it for as
     /// long as a set is old.
-    pub(super) fn refresh_behind(self: &Arc<Self>, now: Instant) {
+    pub(super) fn refresh_behind(self: &Arc<Self>, now: Instant, seen: &Snapshot) {
         let decision = self.state().decide(now, Cause::Due);
         if matches!(decision, Decision::Start) {
-            drop(self.refresh(now, Cause::Due));
+            drop(self.refresh(now, Some(seen), Cause::Due));
         }
     }
 
@@ -141,6 +150,12 @@ impl Keeper {
     pub(super) fn close(&self) {
         let task = self.state().task.take();
         end(task);
+    }
+
+    /// Whether `seen` is still the snapshot that serves. Only under the lock.
+    fn is_at(&self, seen: Option<&Snapshot>) -> bool {
+        let current = self.snapshot.load();
+        current.as_deref().map(std::ptr::from_ref) == seen.map(std::ptr::from_ref)
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

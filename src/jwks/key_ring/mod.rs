@@ -97,18 +97,27 @@ impl KeyRing {
 
     /// The keys for a token of this `kid` and `alg`.
     pub(crate) fn lookup(&self, kid: Option<&str>, alg: Algorithm) -> Lookup {
+        loop {
+            // Once more only when a fetch has landed in between.
+            if let Some(lookup) = self.look(kid, alg) {
+                return lookup;
+            }
+        }
+    }
+
+    fn look(&self, kid: Option<&str>, alg: Algorithm) -> Option<Lookup> {
         let now = Instant::now();
         let Some(snapshot) = self.0.snapshot() else { return self.empty(now, kid, alg) };
         match Candidates::select(snapshot, kid, alg) {
             Ok(candidates) => match candidates.phase(now) {
-                Phase::Young => Lookup::Found(candidates),
+                Phase::Young => Some(Lookup::Found(candidates)),
                 Phase::Due => {
-                    self.0.refresh_behind(now);
-                    Lookup::Found(candidates)
+                    self.0.refresh_behind(now, candidates.snapshot());
+                    Some(Lookup::Found(candidates))
                 }
                 Phase::Stale => {
-                    self.0.refresh_behind(now);
-                    Lookup::Stale(candidates)
+                    self.0.refresh_behind(now, candidates.snapshot());
+                    Some(Lookup::Stale(candidates))
                 }
                 Phase::Dead => self.expired(now, kid, alg),
             },
@@ -121,14 +130,19 @@ impl KeyRing {
     /// its name. One refresh under the same cooldown as for an unknown key; keys that are newer than `seen` already
     /// are given at once.
     pub(crate) fn after_bad_signature(&self, seen: Generation, kid: Option<&str>, alg: Algorithm) -> Lookup {
-        let now = Instant::now();
-        let Some(snapshot) = self.0.snapshot().filter(|snapshot| snapshot.generation == seen) else {
-            return self.lookup(kid, alg);
-        };
-        match snapshot.phase(now) {
-            Phase::Dead => self.expired(now, kid, alg),
-            // A set in its lifetime is good enough to say that the signature is not the issuer's.
-            phase => self.unknown(now, &snapshot, Cause::Replaced, phase != Phase::Stale),
+        loop {
+            let now = Instant::now();
+            let Some(snapshot) = self.0.snapshot().filter(|snapshot| snapshot.generation == seen) else {
+                return self.lookup(kid, alg);
+            };
+            let lookup = match snapshot.phase(now) {
+                Phase::Dead => self.expired(now, kid, alg),
+                // A set in its lifetime is good enough to say that the signature is not the issuer's.
+                phase => self.unknown(now, &snapshot, Cause::Replaced, phase != Phase::Stale),
+            };
+            if let Some(lookup) = lookup {
+                return lookup;
+            }
         }
     }
 
@@ -139,7 +153,11 @@ impl KeyRing {
             return Ok(None);
         }
         self.0.expire(now);
-        self.0.refresh(now, Cause::Due).map(Some).map_err(|_| self.0.last_error())
+        match self.0.refresh(now, None, Cause::Due) {
+            Ok(refresh) => Ok(Some(refresh)),
+            Err(Pause::Outdated) => Ok(None),
+            Err(_) => Err(self.0.last_error()),
+        }
     }
 
     /// Whether the keys are still those that a verdict of `generation` was reached with. One atomic load.
@@ -154,28 +172,30 @@ impl KeyRing {
         self.0.generation()
     }
 
-    fn unknown(&self, now: Instant, snapshot: &Snapshot, cause: Cause<'_>, judged: bool) -> Lookup {
+    fn unknown(&self, now: Instant, snapshot: &Snapshot, cause: Cause<'_>, judged: bool) -> Option<Lookup> {
         if snapshot.age.is_none() {
-            return Lookup::Cooling { refreshed: true, retry_after: Duration::ZERO };
+            return Some(Lookup::Cooling { refreshed: true, retry_after: Duration::ZERO });
         }
-        match self.0.refresh(now, cause) {
-            Ok(refresh) => Lookup::Missing(refresh),
-            Err(Pause::Cooldown(retry_after)) => Lookup::Cooling { refreshed: true, retry_after },
-            Err(Pause::Backoff(retry_after)) => Lookup::Cooling { refreshed: judged, retry_after },
+        match self.0.refresh(now, Some(snapshot), cause) {
+            Ok(refresh) => Some(Lookup::Missing(refresh)),
+            Err(Pause::Cooldown(retry_after)) => Some(Lookup::Cooling { refreshed: true, retry_after }),
+            Err(Pause::Backoff(retry_after)) => Some(Lookup::Cooling { refreshed: judged, retry_after }),
+            Err(Pause::Outdated) => None,
         }
     }
 
-    fn expired(&self, now: Instant, kid: Option<&str>, alg: Algorithm) -> Lookup {
+    fn expired(&self, now: Instant, kid: Option<&str>, alg: Algorithm) -> Option<Lookup> {
         self.0.expire(now);
         self.empty(now, kid, alg)
     }
 
-    fn empty(&self, now: Instant, kid: Option<&str>, alg: Algorithm) -> Lookup {
-        match self.0.refresh(now, Cause::Empty(kid, alg)) {
-            Ok(refresh) => Lookup::Empty(refresh),
+    fn empty(&self, now: Instant, kid: Option<&str>, alg: Algorithm) -> Option<Lookup> {
+        match self.0.refresh(now, None, Cause::Empty(kid, alg)) {
+            Ok(refresh) => Some(Lookup::Empty(refresh)),
             Err(Pause::Backoff(retry_after) | Pause::Cooldown(retry_after)) => {
-                Lookup::Cooling { refreshed: false, retry_after }
+                Some(Lookup::Cooling { refreshed: false, retry_after })
             }
+            Err(Pause::Outdated) => None,
         }
     }
 }

@@ -129,6 +129,10 @@ impl Candidates {
         self.snapshot.generation
     }
 
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
     pub(super) fn phase(&self, now: Instant) -> Phase {
         self.snapshot.phase(now)
     }

@@ -41,6 +41,8 @@ pub(super) enum Pause {
     Cooldown(Duration),
     /// The last fetch failed so recently.
     Backoff(Duration),
+    /// A fetch has landed since the caller looked: look again.
+    Outdated,
 }
 
 impl Cause<'_> {
@@ -87,14 +89,17 @@ pub(super) struct Flight {
 
 impl State {
     /// Whether to join the fetch under way, to start one, or to leave it for now.
+    ///
+    /// The cooldown comes before a fetch under way: whoever has waited once is not to wait again because an ordinary
+    /// refresh happens to run.
     pub(super) fn decide(&mut self, now: Instant, cause: Cause<'_>) -> Decision {
+        if let Some(rest) = self.cooldown.remaining(now).filter(|_| cause.is_unknown_key()) {
+            return Decision::Pause(Pause::Cooldown(rest));
+        }
         let flight = self.task.as_mut().and_then(|task| task.flight.as_mut());
         if let Some(flight) = flight.filter(|flight| now < flight.started + FLIGHT_LIMIT) {
             flight.joined_by(cause);
             return Decision::Join(flight.landing.subscribe());
-        }
-        if let Some(rest) = self.cooldown.remaining(now).filter(|_| cause.is_unknown_key()) {
-            return Decision::Pause(Pause::Cooldown(rest));
         }
         self.backoff.remaining(now).map_or(Decision::Start, |rest| Decision::Pause(Pause::Backoff(rest)))
     }

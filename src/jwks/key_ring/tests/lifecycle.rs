@@ -60,6 +60,24 @@ async fn a_ring_has_one_task_however_much_happens() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn threads_that_ask_at_the_same_time_share_the_fetches_too() {
+    for _ in 0..20 {
+        let issuer = Issuer::with(&["a"]);
+        let ring = Arc::new(issuer.ring());
+        let asking: Vec<_> = (0..200)
+            .map(|n| {
+                let ring = ring.clone();
+                tokio::spawn(async move { ask(&ring, if n % 2 == 0 { "a" } else { "junk" }).await })
+            })
+            .collect();
+        for (n, asked) in asking.into_iter().enumerate() {
+            assert_eq!(asked.await.unwrap(), if n % 2 == 0 { Verdict::Served } else { Verdict::NoSuchKey });
+        }
+        assert!(issuer.count() <= 2, "the load, and a refresh where no junk came before it had landed");
+    }
+}
+
 #[test]
 fn outside_a_runtime_nothing_panics_and_the_error_says_so() {
     let issuer = Issuer::with(&["a"]);

@@ -121,6 +121,17 @@ async fn an_unchanged_set_is_renewed_by_a_304_and_keeps_its_generation() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_304_that_says_nothing_of_age_leaves_the_lifetime_as_it_was() {
+    let issuer = Issuer::with(&["a"]);
+    issuer.set(|script| (script.etags, script.max_age) = (true, Some(100)));
+    let ring = issuer.ring();
+    ring.ready().await.unwrap();
+    issuer.set(|script| script.max_age = None);
+    pass(405).await;
+    assert_eq!(issuer.count(), 6, "every 80 seconds");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_same_keys_in_another_order_are_nothing_new() {
     let issuer = Issuer::with(&["a", "b"]);
     let ring = issuer.ring();
