@@ -65,7 +65,17 @@ fn after_spaces(value: &[u8]) -> &[u8] {
 fn is_token68(value: &[u8]) -> bool {
     let padding = value.iter().rev().take_while(|byte| **byte == b'=').count();
     let (text, _) = value.split_at(value.len() - padding);
-    !text.is_empty() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte))
+    // Without an early end, so that the compiler can look at many bytes at once: it is on the path of every request.
+    !text.is_empty() && text.iter().fold(true, |all, byte| all & is_token68_byte(*byte))
+}
+
+const fn is_token68_byte(byte: u8) -> bool {
+    byte.is_ascii_lowercase()
+        | byte.is_ascii_uppercase()
+        | (byte >= b'-' && byte <= b'9')
+        | (byte == b'_')
+        | (byte == b'~')
+        | (byte == b'+')
 }
 
 const fn is_tchar(byte: u8) -> bool {

@@ -43,6 +43,8 @@ pub(crate) struct RawClaims<'c> {
     pub(crate) username: Option<Text<'c>>,
     pub(crate) preferred_username: Option<Text<'c>>,
     pub(crate) session_state: Option<Text<'c>>,
+    /// The names of all claims, for those who look for further ones.
+    pub(crate) names: Members<'c>,
 }
 
 impl<'c> RawClaims<'c> {
@@ -50,7 +52,9 @@ impl<'c> RawClaims<'c> {
     pub(crate) fn parse(payload: &'c [u8]) -> Result<Self, JwtError> {
         let reason = Cell::new(JsonError::Syntax);
         let claim = Cell::new("");
-        let mut deserializer = serde_json::Deserializer::from_slice(payload);
+        // As text from here on: the parser need not look at the encoding of each string again.
+        let payload = str::from_utf8(payload).map_err(|_| JwtError::Malformed("the payload is not UTF-8"))?;
+        let mut deserializer = serde_json::Deserializer::from_str(payload);
         let visitor = ClaimsVisitor { strict: Strict::inside_an_object(&reason), claim: &claim };
         let read = deserializer.deserialize_map(visitor).and_then(|claims| deserializer.end().map(|()| claims));
         read.map_err(|_| match (reason.get(), claim.get()) {
@@ -136,6 +140,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor<'_> {
                 _ => members.next_value_seed(self.strict)?,
             }
         }
+        claims.names = names;
         Ok(claims)
     }
 }

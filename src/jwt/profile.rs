@@ -252,8 +252,9 @@ impl Profile {
     }
 
     /// The roles in the payload, from every configured path.
-    pub(crate) fn roles(&self, payload: &[u8]) -> Vec<Box<str>> {
-        self.roles.iter().flat_map(|path| strings_at(payload, path)).collect()
+    pub(crate) fn roles(&self, claims: &RawClaims<'_>, payload: &[u8]) -> Vec<Box<str>> {
+        let is_there = |path: &&Vec<Box<str>>| path.first().is_some_and(|name| claims.names.contains(name));
+        self.roles.iter().filter(is_there).flat_map(|path| strings_at(payload, path)).collect()
     }
 }
 

@@ -73,7 +73,7 @@ impl CheckedJwt<'_, '_> {
             token_id: profile.token_id(claims).map(Box::from),
             session_id: text(&claims.sid),
             scopes: self.scopes.clone(),
-            roles: profile.roles(&self.jwt.compact.payload),
+            roles: profile.roles(claims, &self.jwt.compact.payload),
             issued_at: self.times.issued_at,
             expires_at: self.times.expires_at,
             auth_time: claims.auth_time.map(|NumericDate(at)| at),

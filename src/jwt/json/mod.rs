@@ -62,7 +62,8 @@ pub(crate) fn check(json: &[u8]) -> Result<(), JsonError> {
             JsonError::Syntax
         });
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let text = str::from_utf8(json).map_err(|_| JsonError::Syntax)?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     Strict { depth: 1, reason: &reason }
         .deserialize(&mut deserializer)
         .and_then(|()| deserializer.end())
@@ -151,10 +152,15 @@ impl<'de> Visitor<'de> for Strict<'_> {
 }
 
 /// The member names of one object so far.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Members<'de>(Vec<Cow<'de, str>>);
 
 impl<'de> Members<'de> {
+    /// Whether a member of this name was read.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|known| known == name)
+    }
+
     /// Reads the next name; refuses one that was there before, and one too many.
     pub(crate) fn next<A: MapAccess<'de>>(
         &mut self,
