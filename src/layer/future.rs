@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::header::ORIGIN;
@@ -10,8 +11,10 @@ use http::{Method, Request, Response};
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::service::Gate;
+use super::Options;
+use super::gate::Gate;
 use crate::reject::{Rejection, RejectionResponse, Unrendered, apply, expose_to_scripts};
+use crate::server::ResourceServer;
 use crate::token::Authenticated;
 
 type Verdict = Pin<Box<dyn Future<Output = Result<Option<Authenticated>, Rejection>> + Send>>;
@@ -39,10 +42,24 @@ pin_project! {
 }
 
 /// What waits for the verdict: a clone of the service that holds no place in any limit, and the request.
-struct Held<S, ReqBody> {
+pub(super) struct Held<S, ReqBody> {
     gate: Gate,
+    server: ResourceServer,
+    options: Arc<Options>,
     service: S,
     request: Request<ReqBody>,
+}
+
+impl<S, ReqBody> Held<S, ReqBody> {
+    pub(super) const fn new(
+        gate: Gate,
+        server: ResourceServer,
+        options: Arc<Options>,
+        service: S,
+        request: Request<ReqBody>,
+    ) -> Self {
+        Self { gate, server, options, service, request }
+    }
 }
 
 impl<S, R, ReqBody, ResBody> ResponseFuture<S, R, ReqBody, ResBody>
@@ -57,15 +74,8 @@ where
         Self { step: Step::Calling { answer }, finish: Some(finish) }
     }
 
-    pub(super) fn judging(
-        verdict: Verdict,
-        gate: Gate,
-        service: S,
-        request: Request<ReqBody>,
-        finish: Finish<R>,
-    ) -> Self {
-        let held = Some(Box::new(Held { gate, service, request }));
-        Self { step: Step::Judging { verdict, held }, finish: Some(finish) }
+    pub(super) fn judging(verdict: Verdict, held: Held<S, ReqBody>, finish: Finish<R>) -> Self {
+        Self { step: Step::Judging { verdict, held: Some(Box::new(held)) }, finish: Some(finish) }
     }
 }
 
@@ -88,7 +98,7 @@ where
                     let verdict = ready!(verdict.as_mut().poll(cx));
                     let Some(mut waiting) = held.take() else { panic!("polled after completion") };
                     let (mut parts, body) = waiting.request.into_parts();
-                    match waiting.gate.open(verdict, &mut parts) {
+                    match waiting.gate.open(verdict, &waiting.server, &waiting.options, &mut parts) {
                         Ok(()) => {
                             waiting.request = Request::from_parts(parts, body);
                             Step::Readying { held: Some(waiting) }

@@ -12,6 +12,7 @@
 //! ```
 
 mod future;
+mod gate;
 mod paths;
 mod service;
 

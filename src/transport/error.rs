@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::transport::BoxError;
-use crate::transport::fetch::{EXCHANGE_TIMEOUT, MAX_DOCUMENT_BYTES};
+use crate::transport::{EXCHANGE_TIMEOUT, MAX_DOCUMENT_BYTES};
 
 /// How much of an address is printed.
 const MAX_PRINTED_URL: usize = 200;

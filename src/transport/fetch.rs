@@ -10,13 +10,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 
 use crate::transport::error::{FetchError, Kind};
-use crate::transport::{Transport, TransportBody};
-
-/// From the first byte sent to the last one read.
-pub(crate) const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The longest document that is read.
-pub(crate) const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
+use crate::transport::{EXCHANGE_TIMEOUT, MAX_DOCUMENT_BYTES, Transport, TransportBody};
 
 /// The longest address: one that stands in a document is a stranger's input too.
 const MAX_URL_BYTES: usize = 2048;

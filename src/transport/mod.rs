@@ -29,6 +29,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -39,6 +40,12 @@ use tower::{Service, ServiceExt as _};
 pub use self::error::FetchError;
 #[cfg(feature = "http-client")]
 pub use self::hyper::{HyperTransport, InvalidRootCertificate};
+
+/// From the first byte sent to the last one read.
+pub(crate) const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest document that is read.
+pub(crate) const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 
 /// Any error.
 pub type BoxError = Box<dyn Error + Send + Sync>;

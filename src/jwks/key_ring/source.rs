@@ -14,7 +14,8 @@ use crate::discovery::discover;
 use crate::jwks::key_set::KeySet;
 use crate::transport::FetchError;
 use crate::transport::error::Kind;
-use crate::transport::fetch::{EXCHANGE_TIMEOUT, Fetched, Fetcher, MAX_DOCUMENT_BYTES};
+use crate::transport::fetch::{Fetched, Fetcher};
+use crate::transport::{EXCHANGE_TIMEOUT, MAX_DOCUMENT_BYTES};
 
 /// Where keys come from.
 #[derive(Debug, PartialEq, Eq)]
