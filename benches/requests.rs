@@ -3,6 +3,8 @@
 //! `cargo bench --bench requests`. Floors and cases take turns in short rounds, and the median of the rounds is shown, so
 //! that a noisy neighbour hits both alike.
 
+#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a benchmark that cannot run says so")]
+
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::Future;
@@ -30,6 +32,7 @@ fn main() {
         return bench.only(&name);
     }
     println!("ES256, token of {} bytes, in process, one thread\n", bench.token.len());
+    bench.hits();
     bench.verification();
     bench.refusals();
 }
@@ -37,20 +40,23 @@ fn main() {
 struct Bench {
     issuer: TestIssuer,
     server: ResourceServer,
+    uncached: ResourceServer,
     token: String,
 }
 
 impl Bench {
     fn new() -> Self {
         let issuer = TestIssuer::new("https://login.test");
-        let config = OAuthConfig::builder(RESOURCE).trust(issuer.issuer()).build().expect("a sound configuration");
-        let server = ResourceServer::new(config);
+        let config = || OAuthConfig::builder(RESOURCE).trust(issuer.issuer());
+        let server = ResourceServer::new(config().build().expect("a sound configuration"));
+        let uncached = ResourceServer::new(config().cached_verdicts(0).build().expect("a sound configuration"));
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         runtime.block_on(server.ready()).expect("keys");
+        runtime.block_on(uncached.ready()).expect("keys");
         // Its task would only refresh the keys; the benchmark is shorter than their lifetime.
         std::mem::forget(runtime);
-        let mut bench = Self { issuer, server, token: String::new() };
+        let mut bench = Self { issuer, server, uncached, token: String::new() };
         bench.token = bench.token_with("");
         bench
     }
@@ -92,15 +98,44 @@ impl Bench {
         bare().layer(OAuthLayer::new(&self.server))
     }
 
+    fn hits(&self) {
+        let (mut app, mut layered) = (self.app(), bare().layer(DoNothing));
+        let mut row = Row::new("the same valid token again", "router + do-nothing layer");
+        for _ in 0..ROUNDS {
+            row.floor.round(|| assert_eq!(call(&mut layered, with(&self.token)), 200));
+            row.case.round(|| assert_eq!(call(&mut app, with(&self.token)), 200));
+        }
+        row.print();
+        let tokens: Vec<_> = (0..10_000).map(|n| self.token_with(&n.to_string())).collect();
+        tokens.iter().for_each(|token| assert_eq!(call(&mut app, with(token)), 200));
+        let next = turns(&tokens);
+        let mut row = Row::new("10 000 tokens in turn, second time", "router + do-nothing layer");
+        for _ in 0..ROUNDS {
+            row.floor.round(|| assert_eq!(call(&mut layered, with(next())), 200));
+            row.case.round(|| assert_eq!(call(&mut app, with(next())), 200));
+        }
+        row.print();
+    }
+
     fn verification(&self) {
         let tokens: Vec<_> = (0..2000).map(|n| self.token_with(&n.to_string())).collect();
         let raw = RawVerifier::new(&self.issuer);
-        let mut app = self.app();
+        let (mut app, mut uncached) = (self.app(), bare().layer(OAuthLayer::new(&self.uncached)));
         let next = turns(&tokens);
-        let mut row = Row::new("a valid token, verified each time", "raw verify, key parsed");
+        let mut row = Row::new("a valid token, cache off", "raw verify, key parsed");
         for _ in 0..ROUNDS {
             row.floor.round(|| assert!(raw.verify(next())));
-            row.case.round(|| assert_eq!(call(&mut app, with(next())), 200));
+            row.case.round(|| assert_eq!(call(&mut uncached, with(next())), 200));
+        }
+        row.print();
+        let mut row = Row::new("never seen, cache insert included", "raw verify, key parsed");
+        for _ in 0..ROUNDS {
+            row.floor.round(|| assert!(raw.verify(next())));
+            // Forgotten at once, so that every request is a first one and its insert is paid.
+            row.case.round(|| {
+                self.server.forget_verdicts();
+                assert_eq!(call(&mut app, with(next())), 200);
+            });
         }
         row.print();
 

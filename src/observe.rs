@@ -37,8 +37,9 @@ pub enum Event<'a> {
         issuer: &'a str,
         /// The algorithm of the signature.
         algorithm: Algorithm,
-        /// From the request's arrival to the verdict; zero unless the `metrics` feature measures it.
-        elapsed: Duration,
+        /// How long the verification took; `None` when the verdict on an earlier request still stood. Zero unless the
+        /// `metrics` feature measures it.
+        elapsed: Option<Duration>,
     },
     /// A request was refused, or could not be judged (status 503).
     Refused {
@@ -136,8 +137,9 @@ const KEYS: &str = "tower_oauth::keys";
 
 fn trace(event: &Event<'_>) {
     match *event {
-        Event::Accepted { issuer, algorithm, .. } => {
-            tracing::debug!(target: VERDICT, issuer, algorithm = algorithm.as_str(), "accepted");
+        Event::Accepted { issuer, algorithm, elapsed } => {
+            let cached = elapsed.is_none();
+            tracing::debug!(target: VERDICT, issuer, algorithm = algorithm.as_str(), cached, "accepted");
         }
         Event::Refused { code, status: status @ 500.., issuer, verified, detail } => {
             tracing::warn!(target: VERDICT, code, status, issuer, verified, %detail, "not judged");
@@ -192,8 +194,10 @@ mod numbers {
     pub(super) fn record(event: &Event<'_>) {
         match *event {
             Event::Accepted { issuer, elapsed, .. } => {
-                count_verdict("accepted", Some(issuer));
-                metrics::histogram!("oauth_verdict_seconds").record(elapsed.as_secs_f64());
+                count_verdict(if elapsed.is_none() { "accepted_cached" } else { "accepted" }, Some(issuer));
+                if let Some(elapsed) = elapsed {
+                    metrics::histogram!("oauth_verdict_seconds").record(elapsed.as_secs_f64());
+                }
             }
             Event::Refused { code, issuer, .. } => count_verdict(code, issuer),
             Event::LifetimeTooLong { issuer } => {

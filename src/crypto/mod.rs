@@ -217,13 +217,15 @@ pub(crate) fn b64_decode(text: &[u8]) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
+/// Unpredictable bytes; `None` when the system has none to give.
+pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).ok().map(|()| bytes)
+}
+
 /// A number in `0.0..1.0` for jitter. Not for secrets: it falls back to the middle when the system has no randomness.
 pub(crate) fn unit_random() -> f64 {
-    let mut bytes = [0_u8; 4];
-    match aws_lc_rs::rand::fill(&mut bytes) {
-        Ok(()) => f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0),
-        Err(_) => 0.5,
-    }
+    random().map_or(0.5, |bytes| f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0))
 }
 
 #[cfg(test)]

@@ -75,6 +75,7 @@ impl CheckedJwt<'_, '_> {
             scopes: self.scopes.clone(),
             roles: profile.roles(claims, &self.jwt.compact.payload),
             issued_at: self.times.issued_at,
+            not_before: claims.nbf.map(|NumericDate(at)| at),
             expires_at: self.times.expires_at,
             auth_time: claims.auth_time.map(|NumericDate(at)| at),
             acr: text(&claims.acr),
@@ -96,8 +97,16 @@ pub(crate) struct VerifiedJwt {
     pub(crate) scopes: ScopeSet,
     pub(crate) roles: Vec<Box<str>>,
     pub(crate) issued_at: Timestamp,
+    pub(crate) not_before: Option<Timestamp>,
     pub(crate) expires_at: Timestamp,
     pub(crate) auth_time: Option<Timestamp>,
     pub(crate) acr: Option<Box<str>>,
     pub(crate) payload: Box<[u8]>,
+}
+
+impl VerifiedJwt {
+    /// Before this, less the leeway, the token is refused: the later of `nbf` and `iat`.
+    pub(crate) fn starts_at(&self) -> Timestamp {
+        self.not_before.map_or(self.issued_at, |not_before| not_before.max(self.issued_at))
+    }
 }

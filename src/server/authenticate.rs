@@ -11,16 +11,18 @@ use std::time::Duration;
 use http::HeaderValue;
 use http::request::Parts;
 
+use super::token_cache::{Cached, Fingerprint};
 use super::{ResourceServer, State};
 use crate::credential::{Credential, CredentialError, is_in_query};
-use crate::jwks::key_ring::{Candidates, Lookup, Refresh};
+use crate::jwks::key_ring::{Candidates, Generation, Lookup, Refresh};
 use crate::jwt::error::JwtError;
 use crate::jwt::json::Text;
 use crate::jwt::verify::{UnverifiedJwt, VerifiedJwt};
 use crate::observe::{Event, Stopwatch};
 use crate::reject::Rejection;
 use crate::server::issuer::Trust;
-use crate::token::{Authenticated, TypedClaims, Verdict};
+use crate::time::Timestamp;
+use crate::token::{Authenticated, TypedClaims, Verdict, VerdictRef};
 
 /// The verdict on a request's credential: there, or on its way. `None` is a request without a credential.
 pub(crate) enum Decision {
@@ -34,7 +36,6 @@ const MAX_WAITS: usize = 2;
 impl ResourceServer {
     /// Judges the credential of a request.
     pub(crate) fn authenticate(&self, parts: &Parts) -> Decision {
-        let watch = Stopwatch::start();
         let state = self.state();
         let refuse =
             |error| Decision::Now(Err(state.refuse(state.context.challenger.credentials_malformed(error), None)));
@@ -46,23 +47,40 @@ impl ResourceServer {
             Ok(None) => return Decision::Now(Ok(None)),
             Err(error) => return refuse(error),
         };
-        match state.judge(credential.token()) {
-            Ok(judged) => Decision::Now(state.conclude(judged, credential.header(), watch)),
+        let (token, header, now) = (credential.token(), credential.header(), state.context.now());
+        let place = Place { print: state.cache.as_ref().map(|cache| cache.fingerprint(token)), epoch: state.epoch() };
+        if let Some(known) = state.recall(&place, header, now) {
+            return Decision::Now(Ok(Some(known)));
+        }
+        let watch = Stopwatch::start();
+        match state.judge(token, now) {
+            Ok(judged) => Decision::Now(state.conclude(judged, &place, header, watch)),
             Err(refresh) => {
-                let token = credential.token().to_owned();
-                let header = credential.header().clone();
-                let state = Arc::clone(&state);
+                let (state, token, header) = (Arc::clone(&state), token.to_owned(), header.clone());
                 Decision::Later(Box::pin(async move {
                     let judged = state.judge_after(refresh, &token).await;
-                    state.conclude(judged, &header, watch)
+                    state.conclude(judged, &place, &header, watch)
                 }))
             }
         }
     }
 }
 
+/// Where the verdict on a token will be kept, and the count of forgettings before it was judged.
+struct Place {
+    print: Option<Fingerprint>,
+    epoch: u64,
+}
+
 /// A judgement of a token: the verdict, or why there is none.
-type Judged = Result<Verdict, NotProved>;
+type Judged = Result<Proved, NotProved>;
+
+/// A verdict, and what it was reached with.
+struct Proved {
+    verdict: Verdict,
+    trust: usize,
+    keys: Generation,
+}
 
 /// Why a token was not proved, and of which issuer it claims to be.
 struct NotProved {
@@ -76,11 +94,25 @@ enum Why {
 }
 
 impl State {
+    /// The verdict on a token that was verified before, if it still stands.
+    fn recall(&self, place: &Place, header: &HeaderValue, now: Timestamp) -> Option<Authenticated> {
+        let verdict = self.cache.as_ref()?.get(place.print?, |cached| self.stands(cached, now))?;
+        let algorithm = verdict.jwt.algorithm;
+        self.context.observers.emit(&Event::Accepted { issuer: &verdict.issuer, algorithm, elapsed: None });
+        Some(Authenticated::new(verdict, header.clone()))
+    }
+
+    fn stands(&self, cached: &Cached, now: Timestamp) -> bool {
+        let Some(trust) = self.trusts.get(cached.trust) else { return false };
+        trust.tend(now);
+        cached.is_timely(now) && cached.epoch == self.epoch() && trust.ring.is_current(cached.keys)
+    }
+
     async fn judge_after(&self, mut refresh: Refresh, token: &str) -> Judged {
         for _ in 0..MAX_WAITS {
             // Whether the keys came is told by the next look at the ring.
             let _ = refresh.await;
-            match self.judge(token) {
+            match self.judge(token, self.context.now()) {
                 Ok(judged) => return judged,
                 Err(again) => refresh = again,
             }
@@ -89,8 +121,7 @@ impl State {
     }
 
     /// `Err` means that keys must be waited for, and nothing else.
-    fn judge(&self, token: &str) -> Result<Judged, Refresh> {
-        let now = self.context.now();
+    fn judge(&self, token: &str, now: Timestamp) -> Result<Judged, Refresh> {
         let refused = |issuer: Option<&Trust>, error| {
             Ok(Err(NotProved { issuer: issuer.map(|trust| Arc::clone(&trust.issuer)), why: Why::Refused(error) }))
         };
@@ -103,7 +134,7 @@ impl State {
             Err(error) => return refused(None, error),
         };
         // A claim of a stranger, read only to choose among configured issuers: nothing is ever fetched by it.
-        let Some(trust) = claims.iss.as_ref().and_then(|Text(iss)| self.issuers.get(iss.as_ref())) else {
+        let Some((at, trust)) = claims.iss.as_ref().and_then(|Text(iss)| self.trusted(iss)) else {
             return refused(None, JwtError::IssuerUnknown);
         };
         let checked = match jwt.check(claims, &trust.rules, now) {
@@ -114,42 +145,45 @@ impl State {
         let kid = header.kid.as_deref();
         let mut lookup = trust.ring.lookup(kid, header.alg);
         loop {
-            let seen = match trust.keys(lookup)? {
+            let keys = match trust.keys(lookup)? {
                 Ok(candidates) => match checked.verify(candidates.iter(), &trust.rules) {
-                    Ok(jwt) => return Ok(Ok(self.verdict(trust, jwt))),
+                    Ok(jwt) => return Ok(Ok(self.proved(at, trust, jwt, candidates.generation()))),
                     Err(JwtError::Signature) => candidates.generation(),
                     Err(error) => return refused(Some(trust), error),
                 },
                 Err(why) => return Ok(Err(NotProved { issuer: Some(Arc::clone(&trust.issuer)), why })),
             };
             // The key may have been replaced under its kid, or a key without kid been added: one shared look.
-            lookup = match trust.ring.after_bad_signature(seen, kid, header.alg) {
+            lookup = match trust.ring.after_bad_signature(keys, kid, header.alg) {
                 Lookup::Cooling { refreshed: true, .. } => return refused(Some(trust), JwtError::Signature),
                 other => other,
             };
         }
     }
 
-    fn verdict(&self, trust: &Trust, jwt: VerifiedJwt) -> Verdict {
+    fn proved(&self, at: usize, trust: &Trust, jwt: VerifiedJwt, keys: Generation) -> Proved {
         let lifetime = jwt.expires_at.since(jwt.issued_at);
         if trust.report_lifetime.is_some_and(|limit| lifetime > limit) {
             self.context.observers.emit(&Event::LifetimeTooLong { issuer: &trust.issuer });
         }
-        Verdict { issuer: Arc::clone(&trust.issuer), jwt, typed: TypedClaims::default() }
+        let (issuer, context) = (Arc::clone(&trust.issuer), Arc::clone(&self.context));
+        Proved { verdict: Verdict { issuer, jwt, context, typed: TypedClaims::default() }, trust: at, keys }
     }
 
     fn conclude(
         &self,
         judged: Judged,
+        place: &Place,
         header: &HeaderValue,
         watch: Stopwatch,
     ) -> Result<Option<Authenticated>, Rejection> {
         match judged {
-            Ok(verdict) => {
-                let algorithm = verdict.jwt.algorithm;
-                let accepted = Event::Accepted { issuer: &verdict.issuer, algorithm, elapsed: watch.elapsed() };
-                self.context.observers.emit(&accepted);
-                Ok(Some(Authenticated::new(Arc::new(verdict), Arc::clone(&self.context), header.clone())))
+            Ok(Proved { verdict, trust, keys }) => {
+                let verdict = Arc::new(verdict);
+                self.keep(place, &verdict, trust, keys);
+                let (algorithm, elapsed) = (verdict.jwt.algorithm, Some(watch.elapsed()));
+                self.context.observers.emit(&Event::Accepted { issuer: &verdict.issuer, algorithm, elapsed });
+                Ok(Some(Authenticated::new(Arc::new(VerdictRef(verdict)), header.clone())))
             }
             Err(NotProved { issuer, why }) => {
                 let rejection = match why {
@@ -159,6 +193,20 @@ impl State {
                 Err(self.refuse(rejection, issuer.as_deref()))
             }
         }
+    }
+
+    fn keep(&self, place: &Place, verdict: &Arc<Verdict>, trust: usize, keys: Generation) {
+        let (Some(cache), Some(print)) = (&self.cache, place.print) else { return };
+        let Some(leeway) = self.trusts.get(trust).map(|trust| trust.rules.leeway) else { return };
+        let entry = Cached {
+            verdict: Arc::clone(verdict),
+            trust,
+            keys,
+            epoch: place.epoch,
+            from: verdict.jwt.starts_at().minus(leeway),
+            until: verdict.jwt.expires_at.plus(leeway),
+        };
+        cache.insert(print, Arc::new(entry));
     }
 
     /// A refusal before anything was proved.

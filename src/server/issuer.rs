@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::crypto::Algorithm;
@@ -11,6 +12,7 @@ use crate::jwks::key_set::KeySet;
 use crate::jwt::Profile;
 use crate::jwt::rules::Rules;
 use crate::observe::Observers;
+use crate::time::Timestamp;
 use crate::transport::Transport;
 use crate::transport::fetch::{Fetcher, endpoint};
 
@@ -174,6 +176,19 @@ pub(crate) struct Trust {
     pub(crate) rules: Rules,
     pub(crate) ring: KeyRing,
     pub(crate) report_lifetime: Option<Duration>,
+    tended_at: AtomicI64,
+}
+
+impl Trust {
+    /// Looks after the keys once a second at most, for a service that is asked for cached tokens alone: its keys must
+    /// age, be refreshed and die all the same.
+    pub(super) fn tend(&self, now: Timestamp) {
+        let second = now.as_secs();
+        if self.tended_at.load(Ordering::Relaxed) != second {
+            self.tended_at.store(second, Ordering::Relaxed);
+            self.ring.tend();
+        }
+    }
 }
 
 impl Issuer {
@@ -220,6 +235,7 @@ impl Issuer {
             },
             issuer: name.into(),
             report_lifetime,
+            tended_at: AtomicI64::new(i64::MIN),
         })
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod issuer;
 pub(crate) mod metadata;
 #[cfg(feature = "axum")]
 mod routes;
+pub(crate) mod token_cache;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,6 +22,7 @@ pub use issuer::{Issuer, MaxLifetime};
 use crate::reject::Challenger;
 use crate::server::issuer::Trust;
 use crate::server::metadata::Metadata;
+use crate::server::token_cache::TokenCache;
 use crate::token::Context;
 use crate::transport::FetchError;
 
@@ -46,7 +48,12 @@ struct Inner {
 /// One configuration at work.
 #[derive(Debug)]
 pub(crate) struct State {
-    issuers: HashMap<Arc<str>, Trust>,
+    trusts: Vec<Trust>,
+    /// Where each issuer stands in `trusts`.
+    names: HashMap<Arc<str>, usize>,
+    cache: Option<TokenCache>,
+    /// Counts the forgettings: a verdict of an earlier count does not stand.
+    epoch: AtomicU64,
     pub(crate) context: Arc<Context>,
     pub(crate) metadata: Metadata,
     refuse_query_tokens: bool,
@@ -67,8 +74,8 @@ impl ResourceServer {
     pub fn replace(&self, config: OAuthConfig) {
         let state = State::new(config, self.0.id);
         let old = self.0.state.load();
-        for (name, trust) in &state.issuers {
-            if let Some(before) = old.issuers.get(name) {
+        for trust in &state.trusts {
+            if let Some((_, before)) = old.trusted(&trust.issuer) {
                 trust.ring.adopt(&before.ring);
             }
         }
@@ -86,7 +93,7 @@ impl ResourceServer {
         let state = self.0.state.load_full();
         let mut missing = Vec::new();
         // All fetches are begun before the first is waited for.
-        let begun: Vec<_> = state.issuers.values().map(|trust| (&trust.issuer, trust.ring.begin())).collect();
+        let begun: Vec<_> = state.trusts.iter().map(|trust| (&trust.issuer, trust.ring.begin())).collect();
         for (issuer, begun) in begun {
             let ended = match begun {
                 Ok(Some(refresh)) => refresh.await,
@@ -96,6 +103,11 @@ impl ResourceServer {
             missing.extend(ended.err().map(|error| (issuer.to_string(), error)));
         }
         if missing.is_empty() { Ok(()) } else { Err(NotReady { missing }) }
+    }
+
+    /// Has every token verified anew, whatever was cached.
+    pub fn forget_verdicts(&self) {
+        self.0.state.load().epoch.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -116,12 +128,26 @@ impl State {
             clock: config.clock,
             observers: config.observers,
         };
+        let names = config.trusts.iter().enumerate().map(|(at, trust)| (Arc::clone(&trust.issuer), at));
         Self {
-            issuers: config.trusts.into_iter().map(|trust| (Arc::clone(&trust.issuer), trust)).collect(),
+            names: names.collect(),
+            trusts: config.trusts,
+            cache: TokenCache::new(config.cached_verdicts),
+            epoch: AtomicU64::new(0),
             context: Arc::new(context),
             metadata: config.metadata,
             refuse_query_tokens: config.refuse_query_tokens,
         }
+    }
+
+    /// The configured issuer of this very name.
+    fn trusted(&self, issuer: &str) -> Option<(usize, &Trust)> {
+        let at = *self.names.get(issuer)?;
+        Some((at, self.trusts.get(at)?))
+    }
+
+    fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
     }
 }
 
@@ -140,7 +166,7 @@ impl From<&Self> for ResourceServer {
 impl fmt::Debug for ResourceServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.0.state.load();
-        let mut issuers: Vec<_> = state.issuers.keys().collect();
+        let mut issuers: Vec<_> = state.names.keys().collect();
         issuers.sort();
         f.debug_struct("ResourceServer").field("metadata", &state.metadata.url()).field("issuers", &issuers).finish()
     }

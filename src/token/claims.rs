@@ -2,16 +2,14 @@
 
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use serde::de::DeserializeOwned;
 
-/// Types that were read from one payload. A service uses a handful, so a list is quicker than a map.
+/// Types that were read from one payload. Slots are filled once and never emptied, so that a read takes no lock. A type
+/// that finds no free slot is read anew each time: a verdict's memory stays bounded.
 #[derive(Default)]
-pub(crate) struct TypedClaims(Mutex<Vec<Arc<dyn Any + Send + Sync>>>);
-
-/// More types than this are read anew each time: a verdict's memory stays bounded.
-const MAX_TYPES: usize = 8;
+pub(crate) struct TypedClaims([OnceLock<Arc<dyn Any + Send + Sync>>; 4]);
 
 /// `()` asks for no claims and costs nothing.
 static NO_CLAIMS: LazyLock<Arc<dyn Any + Send + Sync>> = LazyLock::new(|| Arc::new(()));
@@ -26,8 +24,8 @@ impl TypedClaims {
         {
             return Ok(none);
         }
-        let mut read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = read.iter().find_map(|known| Arc::clone(known).downcast().ok()) {
+        let known = self.0.iter().map_while(OnceLock::get).find(|known| (***known).is::<C>());
+        if let Some(known) = known.and_then(|known| Arc::clone(known).downcast().ok()) {
             return Ok(known);
         }
         // The error of the parser quotes the value, and the value is a claim: its position is all that may be told.
@@ -35,8 +33,12 @@ impl TypedClaims {
             serde_json::from_slice(payload)
                 .map_err(|error| ClaimsError { wanted: type_name::<C>(), column: error.column() })?,
         );
-        if read.len() < MAX_TYPES {
-            read.push(Arc::clone(&claims) as _);
+        let mut kept: Arc<dyn Any + Send + Sync> = Arc::clone(&claims) as _;
+        for slot in &self.0 {
+            match slot.set(kept) {
+                Ok(()) => break,
+                Err(taken) => kept = taken,
+            }
         }
         Ok(claims)
     }

@@ -5,6 +5,7 @@ mod context;
 mod typed;
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -28,26 +29,39 @@ use crate::time::Timestamp;
 /// extractors over it.
 #[derive(Clone)]
 pub struct Authenticated {
-    verdict: Arc<Verdict>,
-    context: Arc<Context>,
+    verdict: Arc<VerdictRef>,
     presented: Secret<HeaderValue>,
 }
 
-/// The facts of one token. Holds no token, so that it may be kept.
+/// The facts of one token, and what is needed to judge demands on it. Holds no token, so that it may be kept.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) issuer: Arc<str>,
     pub(crate) jwt: VerifiedJwt,
+    pub(crate) context: Arc<Context>,
     pub(crate) typed: TypedClaims,
 }
 
+/// A reference to a verdict with a count of its own: each thread's cache has one, so that threads that serve the same
+/// hot token do not contend for one counter.
+#[derive(Debug)]
+pub(crate) struct VerdictRef(pub(crate) Arc<Verdict>);
+
+impl Deref for VerdictRef {
+    type Target = Verdict;
+
+    fn deref(&self) -> &Verdict {
+        &self.0
+    }
+}
+
 impl Authenticated {
-    pub(crate) const fn new(verdict: Arc<Verdict>, context: Arc<Context>, presented: HeaderValue) -> Self {
-        Self { verdict, context, presented: Secret::new(presented) }
+    pub(crate) const fn new(verdict: Arc<VerdictRef>, presented: HeaderValue) -> Self {
+        Self { verdict, presented: Secret::new(presented) }
     }
 
     pub(crate) fn context(&self) -> &Context {
-        &self.context
+        &self.verdict.context
     }
 
     /// On whose behalf the request is made: a user, or a client acting for itself (RFC 9068 section 5).
@@ -93,7 +107,7 @@ impl Authenticated {
     /// Whether the token grants `scope`, the hierarchy applied.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.context.hierarchy.grants(&self.verdict.jwt.scopes, scope)
+        self.context().hierarchy.grants(&self.verdict.jwt.scopes, scope)
     }
 
     /// The roles, from where the issuer's [`Profile`](crate::Profile) reads them.
@@ -152,7 +166,7 @@ impl Authenticated {
     /// # Errors
     /// The [`Rejection`] to answer with when it does not.
     pub fn meets(&self, demand: &Demand) -> Result<(), Rejection> {
-        let jwt = &self.verdict.jwt;
+        let (jwt, context) = (&self.verdict.jwt, self.context());
         let facts = Facts {
             scopes: &jwt.scopes,
             roles: &jwt.roles,
@@ -160,16 +174,17 @@ impl Authenticated {
             acr: jwt.acr.as_deref(),
             auth_time: jwt.auth_time,
         };
-        match demand.unmet(&facts, &self.context.hierarchy, self.context.now()) {
+        match demand.unmet(&facts, &context.hierarchy, context.now()) {
             None => Ok(()),
-            Some(unmet) => Err(self.context.refuse(self.context.challenger.unmet(&unmet), Some(self.issuer()), true)),
+            Some(unmet) => Err(context.refuse(context.challenger.unmet(&unmet), Some(self.issuer()), true)),
         }
     }
 
     /// The claims as `C`, or the refusal of a token that lacks them.
     pub(crate) fn claims_or_reject<C: DeserializeOwned + Send + Sync + 'static>(&self) -> Result<Arc<C>, Rejection> {
         self.claims().map_err(|ClaimsError { wanted, .. }| {
-            self.context.refuse(self.context.challenger.claims_mismatch(wanted), Some(self.issuer()), true)
+            let context = self.context();
+            context.refuse(context.challenger.claims_mismatch(wanted), Some(self.issuer()), true)
         })
     }
 

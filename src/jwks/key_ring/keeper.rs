@@ -73,7 +73,6 @@ impl Keeper {
         self.snapshot.load_full()
     }
 
-    #[cfg(test)]
     pub(super) fn generation(&self) -> Generation {
         Generation(self.generation.load(Ordering::Acquire))
     }

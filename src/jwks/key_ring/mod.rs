@@ -161,9 +161,20 @@ impl KeyRing {
     }
 
     /// Whether the keys are still those that a verdict of `generation` was reached with. One atomic load.
-    #[cfg(test)]
     pub(crate) fn is_current(&self, generation: Generation) -> bool {
         self.0.generation() == generation
+    }
+
+    /// Does what a lookup does for keys that are there: has them refreshed behind when they are due, and forgets them
+    /// when they are too old. For a ring that is asked by [`is_current`](Self::is_current) alone for long.
+    pub(crate) fn tend(&self) {
+        let now = Instant::now();
+        let Some(snapshot) = self.0.snapshot() else { return };
+        match snapshot.phase(now) {
+            Phase::Young => {}
+            Phase::Due | Phase::Stale => self.0.refresh_behind(now, &snapshot),
+            Phase::Dead => self.0.expire(now),
+        }
     }
 
     /// That of the keys that serve now.

@@ -26,6 +26,7 @@ impl OAuthConfig {
     /// | `OAUTH_SCOPES_SUPPORTED` | scopes to list in the metadata, separated by commas |
     /// | `OAUTH_REALM` | the `realm` of challenges |
     /// | `OAUTH_REFUSE_QUERY_TOKENS` | `true` refuses requests with a token in the query string |
+    /// | `OAUTH_CACHED_VERDICTS` | how many verdicts are kept: 32768 by default, 0 verifies every request |
     /// | `OAUTH_DANGEROUS_LOOPBACK_HTTP` | `true` admits `http` at literal loopback addresses |
     ///
     /// # Errors
@@ -87,6 +88,7 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
             leeway_seconds: self.parsed("OAUTH_LEEWAY_SECONDS", "a number of seconds"),
             realm: self.text("OAUTH_REALM"),
             scopes_supported: self.list("OAUTH_SCOPES_SUPPORTED"),
+            cached_verdicts: self.parsed("OAUTH_CACHED_VERDICTS", "a number of verdicts"),
             refuse_query_tokens: self.flag("OAUTH_REFUSE_QUERY_TOKENS"),
             dangerous_loopback_http: self.flag("OAUTH_DANGEROUS_LOOPBACK_HTTP"),
             ..Section::default()

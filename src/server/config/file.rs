@@ -29,6 +29,7 @@ pub(super) struct Section {
     pub(super) scopes_supported: Vec<String>,
     #[serde(default)]
     pub(super) scopes: ScopesSection,
+    pub(super) cached_verdicts: Option<usize>,
     #[serde(default)]
     pub(super) refuse_query_tokens: bool,
     #[serde(default)]
@@ -82,6 +83,7 @@ impl Section {
         builder.name = self.resource_name;
         builder.documentation = self.resource_documentation;
         builder.advertised = self.scopes_supported;
+        builder.cached_verdicts = self.cached_verdicts.unwrap_or(builder.cached_verdicts);
         builder.refuse_query_tokens = self.refuse_query_tokens;
         builder.loopback_http = self.dangerous_loopback_http;
         builder

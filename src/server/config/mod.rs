@@ -12,6 +12,7 @@ use crate::observe::{Observer, Observers};
 use crate::scope::ScopeHierarchy;
 use crate::server::issuer::{Issuer, Surroundings, Trust};
 use crate::server::metadata::{Metadata, Resource};
+use crate::server::token_cache::DEFAULT_CACHED_VERDICTS;
 use crate::time::{Clock, SystemClock};
 use crate::transport::{Transport, default_transport};
 
@@ -45,6 +46,7 @@ pub struct OAuthConfig {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) observers: Observers,
     pub(super) refuse_query_tokens: bool,
+    pub(super) cached_verdicts: usize,
 }
 
 impl OAuthConfig {
@@ -63,6 +65,7 @@ impl OAuthConfig {
             documentation: None,
             loopback_http: false,
             refuse_query_tokens: false,
+            cached_verdicts: DEFAULT_CACHED_VERDICTS,
             transport: None,
             clock: Arc::new(SystemClock),
             observers: Observers::default(),
@@ -85,6 +88,7 @@ pub struct OAuthConfigBuilder {
     documentation: Option<String>,
     loopback_http: bool,
     refuse_query_tokens: bool,
+    cached_verdicts: usize,
     transport: Option<Arc<dyn Transport>>,
     clock: Arc<dyn Clock>,
     observers: Observers,
@@ -145,6 +149,15 @@ impl OAuthConfigBuilder {
     /// The token is never used either way (OAuth 2.1 section 5.1); refusing tells the client that it leaked one.
     pub fn refuse_query_tokens(mut self) -> Self {
         self.refuse_query_tokens = true;
+        self
+    }
+
+    /// How many verdicts are kept, so that a token seen again is not verified again: 32 768 by default, about 1 KiB each.
+    ///
+    /// A verdict stands until its token expires, the issuer's keys change, or the configuration is replaced. 0 verifies
+    /// every request.
+    pub fn cached_verdicts(mut self, verdicts: usize) -> Self {
+        self.cached_verdicts = verdicts;
         self
     }
 
@@ -226,6 +239,7 @@ impl OAuthConfigBuilder {
                 clock: self.clock,
                 observers: self.observers,
                 refuse_query_tokens: self.refuse_query_tokens,
+                cached_verdicts: self.cached_verdicts,
             }),
             _ => Err(ConfigError { problems }),
         }
