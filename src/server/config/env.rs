@@ -76,13 +76,8 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
             jwks_file,
             ..IssuerSection::default()
         };
-        let resource = self.text("OAUTH_RESOURCE").unwrap_or_else(|| {
-            self.problems
-                .push("OAUTH_RESOURCE is not set: the https URL by which clients call this service".to_owned());
-            String::new()
-        });
         let mut section = Section {
-            resource,
+            resource: self.text("OAUTH_RESOURCE").unwrap_or_default(),
             issuers: issuers.into_iter().map(|issuer| IssuerSection { issuer, ..common.clone() }).collect(),
             audiences: self.list("OAUTH_AUDIENCES"),
             leeway_seconds: self.parsed("OAUTH_LEEWAY_SECONDS", "a number of seconds"),
@@ -166,9 +161,7 @@ mod tests {
         ])
         .unwrap_err()
         .to_string();
-        for part in
-            ["OAUTH_RESOURCE is not set", "single issuer", "OAUTH_LEEWAY_SECONDS", "HS256", "OAUTH_REALM_FILE", "maybe"]
-        {
+        for part in ["OAUTH_RESOURCE", "single issuer", "OAUTH_LEEWAY_SECONDS", "HS256", "OAUTH_REALM_FILE", "maybe"] {
             assert!(error.contains(part), "{part} is not in {error}");
         }
     }

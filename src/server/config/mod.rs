@@ -194,8 +194,7 @@ impl OAuthConfigBuilder {
     pub fn build(self) -> Result<OAuthConfig, ConfigError> {
         let mut problems = self.problems;
         let resource = Resource::parse(&self.resource, self.loopback_http);
-        let resource =
-            resource.map_err(|problem| problems.push(format!("resource {:?}: {problem}", self.resource))).ok();
+        let resource = resource.map_err(|problem| problems.push(explain(&self.resource, problem))).ok();
         if self.leeway > MAX_LEEWAY {
             let given = self.leeway.as_secs();
             problems.push(format!("leeway: {given} s is too long, at most 120 s; mend the clocks instead"));
@@ -210,7 +209,10 @@ impl OAuthConfigBuilder {
             problems.push("audience: an empty audience would match tokens that name nobody".to_owned());
         }
         if self.issuers.is_empty() {
-            problems.push("no issuer is trusted, so no token could ever pass; add one with trust(..)".to_owned());
+            problems.push(
+                "no issuer is trusted, so no token could ever pass; add one with trust(..) (in the environment, OAUTH_ISSUERS)"
+                    .to_owned(),
+            );
         }
         let names: Vec<_> = self.issuers.iter().map(|issuer| issuer.identifier.clone()).collect();
         for (at, name) in names.iter().enumerate() {
@@ -246,6 +248,14 @@ impl OAuthConfigBuilder {
     }
 }
 
+fn explain(resource: &str, problem: &str) -> String {
+    if resource.is_empty() {
+        return "no resource is set; give the https URL by which clients call this service (in the environment, OAUTH_RESOURCE)"
+            .to_owned();
+    }
+    format!("resource {resource:?}: {problem}")
+}
+
 impl fmt::Debug for OAuthConfigBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OAuthConfigBuilder")
@@ -256,7 +266,7 @@ impl fmt::Debug for OAuthConfigBuilder {
 }
 
 /// A configuration that cannot be used, with every problem and its mend.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     problems: Vec<String>,
 }
@@ -276,4 +286,25 @@ impl fmt::Display for ConfigError {
     }
 }
 
+/// As `Display`, because this is what `main` and `unwrap` print: a problem a line.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_start_tells_each_problem_once_on_a_line_of_its_own() {
+        let error = OAuthConfig::builder("").leeway(Duration::from_secs(121)).build().unwrap_err();
+        assert_eq!(error.problems().len(), 3, "{error}");
+        let printed = format!("{error:?}");
+        assert_eq!(printed.lines().count(), 4, "{printed}");
+        assert_eq!(printed, error.to_string());
+    }
+}
