@@ -1,0 +1,114 @@
+//! A protected API and the authorization server that it believes, in one process.
+//!
+//! ```sh
+//! cargo run --example quickstart
+//! ```
+//!
+//! It prints `curl` lines, each under what it will answer: paste them into another shell. Look at `www-authenticate` in
+//! the refusals, which tells a client what to do next, and at the log of this process, which tells you why: that part
+//! never goes over the wire.
+
+use std::error::Error;
+use std::io::stderr;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use tokio::net::TcpListener;
+use tokio::signal::ctrl_c;
+use tower_oauth::dev::DevServer;
+use tower_oauth::{Granted, OAuthConfig, OAuthLayer};
+
+tower_oauth::scopes! {
+    /// See orders.
+    ReadOrders = "orders:read";
+    /// Place orders.
+    WriteOrders = "orders:write";
+    /// Run the shop.
+    Admin = "admin";
+}
+
+/// What each handler takes says who may call it; no handler looks at a token.
+fn orders() -> Router {
+    Router::new().route("/orders", get(list).post(place).delete(clear))
+}
+
+async fn list(_: Granted<ReadOrders>) -> Json<[&'static str; 2]> {
+    Json(["tea", "bread"])
+}
+
+async fn place(grant: Granted<WriteOrders>) -> (StatusCode, String) {
+    (StatusCode::CREATED, format!("an order of {}\n", grant.principal()))
+}
+
+async fn clear(_: Granted<Admin>) -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().with_env_filter("tower_oauth::verdict=debug").with_writer(stderr).init();
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let api = format!("http://{}", listener.local_addr()?);
+
+    // Stands in for the issuer of your organisation. A real service has its URL and nothing more.
+    let dev = DevServer::builder()
+        .client("shop", "s3cr3t", ["orders:read", "orders:write"])
+        .audience(&api)
+        .token_lifetime(Duration::from_secs(3600))
+        .start()
+        .await?;
+
+    let config = OAuthConfig::builder(&api)
+        .trust(dev.issuer_url())
+        .advertise::<(ReadOrders, WriteOrders, Admin)>()
+        // Issuer and API are on loopback without TLS. Leave this out, and only https is believed.
+        .dangerous_loopback_http()
+        .build()?;
+    let app = orders().layer(OAuthLayer::new(config));
+
+    print_lines(&api, &dev);
+    tokio::select! {
+        served = axum::serve(listener, app) => served?,
+        interrupted = ctrl_c() => interrupted?,
+    }
+    Ok(())
+}
+
+fn print_lines(api: &str, dev: &DevServer) {
+    let issuer = dev.issuer_url();
+    let alice = dev.token().subject("alice").scope("orders:read");
+    let (reader, expired) = (alice.sign(), alice.expired().sign());
+    let admin = dev.token().subject("bob").scope("admin").sign();
+    println!(
+        r#"Orders are at {api}, tokens come from {issuer} and live an hour.
+Paste any of these lines into another shell.
+
+# 200: the token grants orders:read
+curl -i {api}/orders -H 'Authorization: Bearer {reader}'
+
+# 403: placing an order needs orders:write, says the challenge
+curl -i -X POST {api}/orders -H 'Authorization: Bearer {reader}'
+
+# 401: the token is ten minutes past its end, so it is an invalid_token
+curl -i {api}/orders -H 'Authorization: Bearer {expired}'
+
+# 401: no token, so no error; the challenge leads to the metadata
+curl -i {api}/orders
+
+# 200: the metadata tell a client where to get tokens, and for which scopes (RFC 9728)
+curl -i {api}/.well-known/oauth-protected-resource
+
+# 200: a fresh token for the client "shop"
+curl -i -u shop:s3cr3t -d grant_type=client_credentials -d scope=orders:write {issuer}/token
+
+# 201: the same, and an order placed with it
+curl -i -X POST {api}/orders -H "Authorization: Bearer $(curl -s -u shop:s3cr3t -d grant_type=client_credentials -d scope=orders:write {issuer}/token | sed 's/.*"access_token":"\([^"]*\)".*/\1/')"
+
+# 204: an administrator may clear the orders
+curl -i -X DELETE {api}/orders -H 'Authorization: Bearer {admin}'
+
+Ctrl-C ends both."#
+    );
+}
