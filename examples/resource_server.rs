@@ -1,0 +1,160 @@
+//! A resource server as one would deploy it, configured wholly by environment variables: put it before any issuer.
+//!
+//! ```sh
+//! OAUTH_RESOURCE=https://api.example.com OAUTH_ISSUERS=https://login.example.com cargo run --example resource_server
+//! ```
+//!
+//! It prints `listening on http://127.0.0.1:3000` and serves until Ctrl-C or SIGTERM:
+//!
+//! | route | who |
+//! |---|---|
+//! | `/public`, `/ready` | everybody |
+//! | `/me` | every valid token |
+//! | `/read`, `/write`, `/admin` | the scope `orders:read`, `orders:write`, `admin` |
+//!
+//! Look at the log, on standard error: each refusal says why, and no line holds a token. Each `OAUTH_` variable may also
+//! be given as `<NAME>_FILE`, the path of a file that holds the value.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `LISTEN` | address and port, `127.0.0.1:3000` by default; port 0 takes a free one |
+//! | `CORS_ORIGINS` | origins whose scripts may call, separated by commas; none by default |
+//! | `RUST_LOG` | what is logged; `info` by default, `tower_http=debug,tower_oauth=debug` adds every request |
+//! | `OAUTH_RESOURCE` | this service's identifier (required) |
+//! | `OAUTH_ISSUERS` | issuers, separated by commas (required) |
+//! | `OAUTH_AUDIENCES` | further audiences, separated by commas |
+//! | `OAUTH_PROFILE` | `rfc9068` (default), `keycloak`, `auth0`, `entra`, `okta`, `cognito` |
+//! | `OAUTH_ROLES_AT` | further paths of roles in the token, separated by commas |
+//! | `OAUTH_ALGORITHMS` | accepted algorithms, separated by commas; all supported ones by default |
+//! | `OAUTH_JWKS_URI`, `OAUTH_JWKS_FILE_PATH` | where the keys of a single issuer are; discovered by default |
+//! | `OAUTH_LEEWAY_SECONDS` | how far clocks may differ: 60 by default, at most 120 |
+//! | `OAUTH_MAX_LIFETIME_SECONDS` | refuses tokens that live longer |
+//! | `OAUTH_SCOPE_SEPARATOR` | the separator of hierarchical scopes, one character |
+//! | `OAUTH_SCOPES_SUPPORTED` | further scopes to list in the metadata, separated by commas |
+//! | `OAUTH_REALM` | the `realm` of challenges |
+//! | `OAUTH_REFUSE_QUERY_TOKENS` | `true` refuses requests with a token in the query string |
+//! | `OAUTH_DANGEROUS_LOOPBACK_HTTP` | `true` admits `http` at literal loopback addresses |
+
+use std::env;
+use std::error::Error;
+use std::io::{self, IsTerminal as _};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderValue, Method, Request, StatusCode};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tower::ServiceBuilder;
+use tower_http::cors::CorsLayer;
+use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
+use tower_http::trace::TraceLayer;
+use tower_oauth::{Granted, OAuthConfigBuilder, OAuthLayer, PathRules, ResourceServer, Token, layer};
+use tracing_subscriber::EnvFilter;
+
+tower_oauth::scopes! {
+    /// See orders.
+    ReadOrders = "orders:read";
+    /// Place orders.
+    WriteOrders = "orders:write";
+    /// Run the shop.
+    Admin = "admin";
+}
+
+fn routes() -> Router<ResourceServer> {
+    Router::new()
+        .route("/public", get(|| async { "for everybody" }))
+        .route("/ready", get(ready))
+        .route("/me", get(|token: Token| async move { format!("Hello, {}!", token.principal()) }))
+        .route("/read", get(|_: Granted<ReadOrders>| async { "the orders" }))
+        .route("/write", get(|_: Granted<WriteOrders>| async { "written" }))
+        .route("/admin", get(|_: Granted<Admin>| async { "the back office" }))
+}
+
+/// For the readiness probe of an orchestrator: whether the keys of every issuer are there.
+async fn ready(State(server): State<ResourceServer>) -> StatusCode {
+    match server.ready().await {
+        Ok(()) => StatusCode::OK,
+        Err(missing) => {
+            // Whom this service believes is for the operator to read, not for whoever finds the probe.
+            tracing::warn!(%missing, "not ready");
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+    }
+}
+
+/// The layers as a request meets them, from the outside in.
+fn app(server: &ResourceServer, origins: Vec<HeaderValue>) -> Router {
+    let cors = CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET])
+        .allow_headers([CONTENT_TYPE].into_iter().chain(layer::cors_allowed_headers()).collect::<Vec<_>>())
+        .expose_headers(layer::cors_exposed_headers());
+    let public = PathRules::new().public("/public").public("/ready");
+    let api = routes().with_state(server.clone()).layer(
+        ServiceBuilder::new()
+            // Around the layer that refuses: scripts must be able to read a refusal, and a preflight carries no token.
+            .layer(cors)
+            // Around all routes, so that a forgotten one is closed.
+            .layer(OAuthLayer::new(server).paths(public)),
+    );
+    // The metadata are for clients of every origin and say so themselves, so they stand outside of `cors`. Of merged
+    // routers axum keeps the last one's answer to unknown paths: that is to be the protected one's.
+    server.metadata().merge(api).layer(
+        ServiceBuilder::new()
+            // First of all, so that nothing that prints headers prints a token.
+            .layer(SetSensitiveRequestHeadersLayer::new([AUTHORIZATION]))
+            // Around the layer that refuses, so that refusals are seen as well. The path alone is logged: clients put
+            // tokens into queries, though none is taken from there.
+            .layer(TraceLayer::new_for_http().make_span_with(|request: &Request<_>| {
+                tracing::info_span!("request", method = %request.method(), path = request.uri().path())
+            })),
+    )
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+
+    // Checked as a whole and without a network: a sleeping issuer does not stop a deploy, a mistake here does.
+    let config = OAuthConfigBuilder::from_env().advertise::<(ReadOrders, WriteOrders, Admin)>().build()?;
+    let server = ResourceServer::new(config);
+
+    let origins = env::var("CORS_ORIGINS").unwrap_or_default();
+    let origins = origins.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(str::parse);
+    let app = app(&server, origins.collect::<Result<_, _>>()?);
+
+    let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
+    let listener = TcpListener::bind(&address).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    axum::serve(listener, app).with_graceful_shutdown(told_to_stop()?).await?;
+    Ok(())
+}
+
+/// Ctrl-C, or SIGTERM from an orchestrator. Requests under way are answered first.
+#[cfg(unix)]
+fn told_to_stop() -> io::Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Ctrl-C. Requests under way are answered first.
+#[cfg(windows)]
+fn told_to_stop() -> io::Result<impl Future<Output = ()> + Send> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
+}
