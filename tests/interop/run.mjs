@@ -210,11 +210,12 @@ describe('oidc-provider', () => {
   test('two rotations under load refuse no valid token', async () => {
     const [alg, resource] = Object.entries(RESOURCES)[0];
     const loops = 4;
-    const requests = 200;
-    // The second rotation comes later than the server's cooldown (5 s) after the first. A provider that rotates faster
-    // than that, and signs with keys that it never published before, is met with 401 on purpose.
+    const requests = 300;
+    // Each rotation comes later than the server's cooldown (5 s) after what last made it look for new keys: the forged
+    // token above, then the first rotation. A provider that signs sooner than that with keys that it never published
+    // before is met with 401 on purpose.
     const pace = 50;
-    const rotations = [2_000, 8_000];
+    const rotations = [7_000, 13_000];
 
     const refusals = [];
     const kids = new Set();
