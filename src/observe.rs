@@ -85,7 +85,7 @@ pub enum Event<'a> {
         /// When the next attempt is due.
         retry_in: Duration,
     },
-    /// A token asked for a key that the set lacks, and one shared refresh was started.
+    /// A token asked for a key that the set lacks, or none of its keys verified it; one shared refresh was started.
     KeyMissing {
         /// The configured issuer.
         issuer: &'a str,
@@ -164,7 +164,7 @@ fn trace(event: &Event<'_>) {
             tracing::warn!(target: KEYS, issuer, code, %detail, serving_age_secs, retry_in_ms, "keys not fetched");
         }
         Event::KeyMissing { issuer } => {
-            tracing::info!(target: KEYS, issuer, "a token asks for an unknown key; refreshing once");
+            tracing::info!(target: KEYS, issuer, "a token fits no key that is there; refreshing once");
         }
     }
 }

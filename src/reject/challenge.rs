@@ -55,8 +55,8 @@ impl Challenger {
         Rejection::new(Cause::Jwt(error), Some(self.invalid_token.clone()))
     }
 
-    pub(crate) fn claims_mismatch(&self, claims: &'static str) -> Rejection {
-        Rejection::new(Cause::ClaimsMismatch(claims), Some(self.invalid_token.clone()))
+    pub(crate) fn claims_mismatch(&self, wanted: &'static str, column: usize) -> Rejection {
+        Rejection::new(Cause::ClaimsMismatch { wanted, column }, Some(self.invalid_token.clone()))
     }
 
     /// A valid token that does not meet a demand. A new login is asked for before another grant (RFC 9470 section 3).

@@ -111,7 +111,7 @@ impl RejectionKind {
             Cause::Credential(CredentialError::InQuery) => Self::TokenInQuery,
             Cause::Credential(CredentialError::Repeated | CredentialError::Syntax) => Self::CredentialsMalformed,
             Cause::Jwt(error) => Self::of_jwt(error),
-            Cause::ClaimsMismatch(_) => Self::ClaimsMismatch,
+            Cause::ClaimsMismatch { .. } => Self::ClaimsMismatch,
             Cause::ScopeMissing => Self::ScopeMissing,
             Cause::RoleMissing => Self::RoleMissing,
             Cause::UserRequired => Self::UserRequired,

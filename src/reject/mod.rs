@@ -50,7 +50,10 @@ pub(crate) enum Cause {
     Credential(CredentialError),
     Jwt(JwtError),
     /// The verified claims are not those that the service reads.
-    ClaimsMismatch(&'static str),
+    ClaimsMismatch {
+        wanted: &'static str,
+        column: usize,
+    },
     ScopeMissing,
     RoleMissing,
     UserRequired,
@@ -113,9 +116,10 @@ impl fmt::Display for Cause {
             Self::CredentialsMissing => f.write_str("no credential was presented"),
             Self::Credential(error) => error.fmt(f),
             Self::Jwt(error) => error.fmt(f),
-            Self::ClaimsMismatch(claims) => {
-                write!(f, "the token lacks claims that the service reads, or they have another type: {claims}")
-            }
+            Self::ClaimsMismatch { wanted, column } => write!(
+                f,
+                "the token's claims do not fit {wanted} (byte {column} of the payload): one is missing or has another type"
+            ),
             Self::ScopeMissing => f.write_str("the token lacks a scope that the route demands"),
             Self::RoleMissing => f.write_str("the token lacks a role that the route demands"),
             Self::UserRequired => f.write_str("the route is for users, and a client acts for itself"),

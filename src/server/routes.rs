@@ -14,6 +14,9 @@ impl ResourceServer {
     ///
     /// A layer answers that path itself where it sees the request; merge this where it sits inside `nest`, is a
     /// `route_layer`, or belongs to one of several merged routers.
+    ///
+    /// Merged into a protected router, these routes bring axum's plain fallback with them: unknown paths are then answered
+    /// by 404 instead of 401. `server.metadata().merge(protected)` keeps the protected fallback.
     pub fn metadata<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         let path = self.state().metadata.path().to_owned();
         let server = self.clone();

@@ -182,9 +182,9 @@ impl Authenticated {
 
     /// The claims as `C`, or the refusal of a token that lacks them.
     pub(crate) fn claims_or_reject<C: DeserializeOwned + Send + Sync + 'static>(&self) -> Result<Arc<C>, Rejection> {
-        self.claims().map_err(|ClaimsError { wanted, .. }| {
+        self.claims().map_err(|ClaimsError { wanted, column }| {
             let context = self.context();
-            context.refuse(context.challenger.claims_mismatch(wanted), Some(self.issuer()), true)
+            context.refuse(context.challenger.claims_mismatch(wanted, column), Some(self.issuer()), true)
         })
     }
 

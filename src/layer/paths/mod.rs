@@ -124,6 +124,8 @@ impl PathRules {
 
     /// Needs a token that meets `R`, for every spelling of the path.
     ///
+    /// Limited to a method it says nothing of the others: they go on to later rules, and at last need any valid token.
+    ///
     /// # Panics
     /// As [`public`](Self::public).
     pub fn require<R: Requirement>(self, pattern: impl Into<PathPattern>) -> Self {
