@@ -48,7 +48,7 @@ impl ResourceServer {
             Err(error) => return refuse(error),
         };
         let (token, header, now) = (credential.token(), credential.header(), state.context.now());
-        let place = Place { print: state.cache.as_ref().map(|cache| cache.fingerprint(token)), epoch: state.epoch() };
+        let place = Place::of(&state, token);
         if let Some(known) = state.recall(&place, header, now) {
             return Decision::Now(Ok(Some(known)));
         }
@@ -67,35 +67,41 @@ impl ResourceServer {
 }
 
 /// Where the verdict on a token will be kept, and the count of forgettings before it was judged.
-struct Place {
+pub(super) struct Place {
     print: Option<Fingerprint>,
     epoch: u64,
 }
 
+impl Place {
+    pub(super) fn of(state: &State, token: &str) -> Self {
+        Self { print: state.cache.as_ref().map(|cache| cache.fingerprint(token)), epoch: state.epoch() }
+    }
+}
+
 /// A judgement of a token: the verdict, or why there is none.
-type Judged = Result<Proved, NotProved>;
+pub(super) type Judged = Result<Proved, NotProved>;
 
 /// A verdict, and what it was reached with.
-struct Proved {
-    verdict: Verdict,
+pub(super) struct Proved {
+    pub(super) verdict: Verdict,
     trust: usize,
     keys: Generation,
 }
 
 /// Why a token was not proved, and of which issuer it claims to be.
-struct NotProved {
+pub(super) struct NotProved {
     issuer: Option<Arc<str>>,
     why: Why,
 }
 
-enum Why {
+pub(super) enum Why {
     Refused(JwtError),
     Unavailable { reason: Arc<str>, retry_after: Duration },
 }
 
 impl State {
     /// The verdict on a token that was verified before, if it still stands.
-    fn recall(&self, place: &Place, header: &HeaderValue, now: Timestamp) -> Option<Authenticated> {
+    pub(super) fn recall(&self, place: &Place, header: &HeaderValue, now: Timestamp) -> Option<Authenticated> {
         let verdict = self.cache.as_ref()?.get(place.print?, |cached| self.stands(cached, now))?;
         let algorithm = verdict.jwt.algorithm;
         self.context.observers.emit(&Event::Accepted { issuer: &verdict.issuer, algorithm, elapsed: None });
@@ -108,7 +114,7 @@ impl State {
         cached.is_timely(now) && cached.epoch == self.epoch() && trust.ring.is_current(cached.keys)
     }
 
-    async fn judge_after(&self, mut refresh: Refresh, token: &str) -> Judged {
+    pub(super) async fn judge_after(&self, mut refresh: Refresh, token: &str) -> Judged {
         for _ in 0..MAX_WAITS {
             // Whether the keys came is told by the next look at the ring.
             let _ = refresh.await;
@@ -121,7 +127,7 @@ impl State {
     }
 
     /// `Err` means that keys must be waited for, and nothing else.
-    fn judge(&self, token: &str, now: Timestamp) -> Result<Judged, Refresh> {
+    pub(super) fn judge(&self, token: &str, now: Timestamp) -> Result<Judged, Refresh> {
         let refused = |issuer: Option<&Trust>, error| {
             Ok(Err(NotProved { issuer: issuer.map(|trust| Arc::clone(&trust.issuer)), why: Why::Refused(error) }))
         };
@@ -170,7 +176,7 @@ impl State {
         Proved { verdict: Verdict { issuer, jwt, context, typed: TypedClaims::default() }, trust: at, keys }
     }
 
-    fn conclude(
+    pub(super) fn conclude(
         &self,
         judged: Judged,
         place: &Place,

@@ -208,23 +208,6 @@ impl Hasher for AlreadyHashed {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fingerprint_depends_on_every_byte_and_on_the_process() {
-        let (one, other) = (TokenCache::new(8).unwrap(), TokenCache::new(8).unwrap());
-        let print = |cache: &TokenCache, token: &str| cache.fingerprint(token).0;
-        assert_eq!(print(&one, "a.b.c"), print(&one, "a.b.c"));
-        for token in ["a.b.d", "a.b.c.", "a.b", "A.b.c", ""] {
-            assert_ne!(print(&one, token), print(&one, "a.b.c"), "{token}");
-        }
-        assert_ne!(print(&one, "a.b.c"), print(&other, "a.b.c"));
-    }
-
-    #[test]
-    fn no_verdicts_mean_no_cache() {
-        assert!(TokenCache::new(0).is_none());
-    }
-}
+#[cfg(all(test, feature = "test-util"))]
+#[path = "token_cache_tests.rs"]
+mod tests;

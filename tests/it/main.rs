@@ -7,6 +7,7 @@ mod support;
 mod access_tokens;
 mod back_pressure;
 mod bearer;
+mod cached_verdicts;
 mod configuration;
 mod cors;
 mod http_authentication;
