@@ -21,11 +21,16 @@ impl ResourceServer {
         let path = self.state().metadata.path().to_owned();
         let server = self.clone();
         let answer = move |request: Request| {
-            let answer = server.state().metadata.answer(request.method());
+            let metadata = &server.state().metadata;
+            // The route knows neither the query nor that the resource was renamed since.
+            let answer = match metadata.is_at(request.uri()) {
+                true => metadata.answer(request.method()).ok_or(StatusCode::METHOD_NOT_ALLOWED),
+                false => Err(StatusCode::NOT_FOUND),
+            };
             async move {
                 match answer {
-                    Some((response, content)) => response.map(|()| Body::from(content)),
-                    None => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+                    Ok((response, content)) => response.map(|()| Body::from(content)),
+                    Err(status) => status.into_response(),
                 }
             }
         };
