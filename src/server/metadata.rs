@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
-    CACHE_CONTROL, CONTENT_TYPE,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE,
 };
 use http::{HeaderValue, Method, Response, StatusCode, Uri};
 use serde::Serialize;
@@ -141,7 +141,11 @@ impl Metadata {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
         match *method {
             Method::GET => Some((response, self.document.clone())),
-            Method::HEAD => Some((response, Bytes::new())),
+            Method::HEAD => {
+                // That of the answer to GET; whatever serves the empty body would say zero (RFC 9110 section 8.6).
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(self.document.len()));
+                Some((response, Bytes::new()))
+            }
             _ => None,
         }
     }
