@@ -253,6 +253,14 @@ impl Keys {
                 }
             },
             Self::Given(json) => match KeySet::parse(&json) {
+                // It would refuse every token, and nothing would ever be fetched to mend it.
+                Ok(keys) if keys.is_empty() => {
+                    problems.push(format!(
+                        "issuer {name:?}: the given JWK Set holds no key that can be used; {} skipped, because they are not public signature keys of a supported kind and size",
+                        keys.skipped()
+                    ));
+                    None
+                }
                 Ok(keys) => Some(KeySource::Static(keys)),
                 Err(error) => {
                     problems.push(format!("issuer {name:?}: the given JWK Set cannot be used: {error}"));
