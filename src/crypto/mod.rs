@@ -94,13 +94,17 @@ enum Material {
 }
 
 impl Key {
-    /// An RSA key from big-endian modulus and exponent: 2048 to 8192 bits, odd exponent of at least 3
+    /// An RSA key from big-endian modulus and exponent: odd and of 2048 to 8192 bits, odd and at least 3
     /// (RFC 7518 section 3.3).
     pub(crate) fn rsa(n: &[u8], e: &[u8]) -> Result<Self, UnfitKey> {
         let (n, e) = (without_leading_zeros(n), without_leading_zeros(e));
         let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);
         if !(2048..=8192).contains(&bits) {
             return Err(UnfitKey("an RSA modulus must have 2048 to 8192 bits"));
+        }
+        // The product of two odd primes; the crypto crate would notice only at the first signature.
+        if n.last().is_none_or(|last| last % 2 == 0) {
+            return Err(UnfitKey("an RSA modulus must be odd"));
         }
         let exponent_fits = match e {
             [] => false,
@@ -276,6 +280,9 @@ mod tests {
         assert!(Key::rsa(&modulus(2048), &[1, 0, 0, 0, 1]).is_err());
         assert!(Key::rsa(&modulus(2048), &[]).is_err());
         assert!(Key::rsa(&[], &[3]).is_err());
+        let mut even = modulus(2048);
+        even[255] = 0xFE;
+        assert!(Key::rsa(&even, &[3]).is_err());
         assert!(Key::rsa(&modulus(2048), &[3]).is_ok());
         let padded = [vec![0], modulus(2048)].concat();
         assert!(Key::rsa(&padded, &[0, 1, 0, 1]).is_ok());
