@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
 
 mod support;
+mod tools;
 
 mod access_tokens;
 mod back_pressure;
@@ -14,6 +15,7 @@ mod http_authentication;
 mod outage;
 mod path_rules;
 mod problem_details;
+mod protected_resource_metadata;
 mod redaction;
 mod security_practice;
 mod several_issuers;
