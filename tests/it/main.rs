@@ -11,6 +11,7 @@ mod bearer;
 mod cached_verdicts;
 mod configuration;
 mod cors;
+mod discovery;
 mod http_authentication;
 mod outage;
 mod path_rules;
