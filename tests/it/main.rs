@@ -13,6 +13,7 @@ mod configuration;
 mod cors;
 mod discovery;
 mod http_authentication;
+mod jose;
 mod jwt_best_practice;
 mod outage;
 mod path_rules;
