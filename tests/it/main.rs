@@ -17,6 +17,7 @@ mod jose;
 mod jwt_best_practice;
 mod outage;
 mod path_rules;
+mod presets;
 mod problem_details;
 mod protected_resource_metadata;
 mod redaction;
