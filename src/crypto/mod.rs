@@ -240,7 +240,8 @@ mod tests {
         b64_decode(text.as_bytes()).unwrap()
     }
 
-    /// RFC 8037 appendix A: key, thumbprint and signature (V-08).
+    /// JOS-10: RFC 8037 appendix A, and its companion under the name of RFC 9864, verify by one key (V-08).
+    /// JOS-12: the thumbprint is that of the appendix.
     #[test]
     fn the_published_ed25519_signature_verifies_under_both_names() {
         let key = Key::ed25519(&bytes("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")).unwrap();
@@ -249,11 +250,14 @@ mod tests {
         let signature = bytes("hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg");
         assert!(key.verifies(Algorithm::EdDsa, message, &signature));
         assert!(key.verifies(Algorithm::Ed25519, message, &signature));
+        let renamed = b"eyJhbGciOiJFZDI1NTE5In0.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
+        let companion = bytes("UxhIYLHGg39NVCLpQAVD_UcfOmnGSCzLFZoXYkLiIbFccmOb_qObsgjzLKsfJw-4NlccUgvYrEHrRbNV0HcZAQ");
+        assert!(key.verifies(Algorithm::Ed25519, renamed, &companion));
         assert!(!key.verifies(Algorithm::Es256, message, &signature));
         assert!(!key.verifies(Algorithm::EdDsa, b"other", &signature));
     }
 
-    /// RFC 7638 section 3.1 (V-05).
+    /// JOS-12: RFC 7638 section 3.1 (V-05).
     #[test]
     fn the_published_rsa_thumbprint_is_reproduced() {
         let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZ\
@@ -265,6 +269,40 @@ mod tests {
         assert!(key.fits(Algorithm::Ps512) && !key.fits(Algorithm::Es256) && !key.fits(Algorithm::EdDsa));
     }
 
+    /// JOS-12: RFC 9449 section 6.1 (V-03).
+    #[test]
+    fn the_published_ec_thumbprint_is_reproduced() {
+        let x = bytes("l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs");
+        let y = bytes("9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA");
+        let key = Key::ec(Curve::P256, &x, &y).unwrap();
+        assert_eq!(key.thumbprint(), "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
+    }
+
+    /// RFC 7515 appendices A.2 and A.3 (V-06).
+    #[test]
+    fn the_published_rsa_and_ec_signatures_verify() {
+        let payload = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+        let n = "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yR\
+                 T-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQ\
+                 OS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8\
+                 q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
+        let rs256 = "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujG\
+                     bds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K\
+                     0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6\
+                     LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
+        let es256 = "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+        let x = bytes("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU");
+        let y = bytes("x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0");
+        let (rsa, ec) = (Key::rsa(&bytes(n), &bytes("AQAB")).unwrap(), Key::ec(Curve::P256, &x, &y).unwrap());
+        let (by_rsa, by_ec) = (format!("eyJhbGciOiJSUzI1NiJ9.{payload}"), format!("eyJhbGciOiJFUzI1NiJ9.{payload}"));
+        assert!(rsa.verifies(Algorithm::Rs256, by_rsa.as_bytes(), &bytes(rs256)));
+        assert!(ec.verifies(Algorithm::Es256, by_ec.as_bytes(), &bytes(es256)));
+        assert!(!rsa.verifies(Algorithm::Ps256, by_rsa.as_bytes(), &bytes(rs256)));
+        assert!(!rsa.verifies(Algorithm::Rs256, by_ec.as_bytes(), &bytes(rs256)));
+        assert!(!ec.verifies(Algorithm::Es256, by_rsa.as_bytes(), &bytes(es256)));
+    }
+
+    /// JOS-06: RSA keys have 2048 to 8192 bits and an odd exponent of at least three.
     #[test]
     fn rsa_sizes_and_exponents_out_of_range_are_refused() {
         let modulus = |bits: usize| {
@@ -288,6 +326,7 @@ mod tests {
         assert!(Key::rsa(&padded, &[0, 1, 0, 1]).is_ok());
     }
 
+    /// JOS-11: coordinates have their full length, and points lie on their curve.
     #[test]
     fn ec_points_must_have_full_length_and_lie_on_the_curve() {
         let x = bytes("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU");
@@ -301,6 +340,7 @@ mod tests {
         assert!(Key::ed25519(&x[1..]).is_err());
     }
 
+    /// BCP-01: algorithms are known by their exact names.
     #[test]
     fn names_are_exact() {
         assert_eq!(Algorithm::from_name("ES256"), Some(Algorithm::Es256));
@@ -309,6 +349,7 @@ mod tests {
         }
     }
 
+    /// JOS-04: no padding, no other alphabet, no unused bits.
     #[test]
     fn base64url_is_strict() {
         assert_eq!(b64_decode(b"AA"), Some(vec![0]));

@@ -47,6 +47,8 @@ fn good() -> String {
     metadata(ISSUER, "https://keys.example/jwks")
 }
 
+/// DSC-01: RFC 8414 inserts.
+/// DSC-02: OpenID appends.
 #[test]
 fn well_known_addresses_are_inserted_and_appended() {
     for issuer in ["https://as.example", "https://as.example/"] {
@@ -91,6 +93,7 @@ async fn a_silent_issuer_is_waited_for_once() {
     assert_eq!(asked.lock().unwrap().len(), 1);
 }
 
+/// DSC-03: metadata of another issuer are not used.
 #[tokio::test]
 async fn only_the_exact_issuer_is_believed() {
     for near in [
@@ -115,6 +118,7 @@ async fn a_document_that_says_two_things_is_not_believed() {
     assert_eq!(discover(&fetcher, ISSUER).await.unwrap_err().code(), "not_json");
 }
 
+/// DSC-04: keys are at an https address.
 #[tokio::test]
 async fn keys_are_never_taken_from_an_http_address() {
     for uri in ["http://keys.example/jwks", "http://127.0.0.1/jwks", "file:///etc/keys", "/jwks", ""] {

@@ -48,6 +48,11 @@ fn count(set: &KeySet, kid: Option<&str>, alg: Algorithm) -> usize {
     set.select(kid, alg).count()
 }
 
+/// DSC-06: a key that is not understood, incomplete or out of range is skipped.
+/// JOS-06: so is an RSA key of a bad size or exponent.
+/// JOS-07: so is a key for another purpose.
+/// JOS-11: so is a point off its curve.
+/// BCP-08: so is a symmetric key.
 #[test]
 fn an_odd_key_is_skipped_and_the_good_one_beside_it_used() {
     let odd = [
@@ -121,6 +126,7 @@ fn sound_keys_of_every_kind_are_used() {
     assert_eq!((set.len(), set.skipped()), (fine.len(), 0));
 }
 
+/// JOS-03: a name stands once in a key set and in each key.
 #[test]
 fn the_document_as_a_whole_is_strict() {
     let twice = format!(r#"{{"keys":[{}]}}"#, ec(r#","kid":"a","kid":"b""#));
@@ -136,6 +142,7 @@ fn the_document_as_a_whole_is_strict() {
     assert!(nothing.is_empty() && nothing.skipped() == 0);
 }
 
+/// BCP-02: the key decides what it verifies.
 #[test]
 fn the_keys_own_alg_decides() {
     let any = set(&[rsa("")]);
@@ -152,6 +159,7 @@ fn the_keys_own_alg_decides() {
     }
 }
 
+/// JOS-08: of keys under one kid, each that fits is tried.
 #[test]
 fn one_kid_may_name_several_keys_and_each_that_fits_is_tried() {
     let two_kinds = set(&[rsa(&kid("k")), ec(&kid("k"))]);
@@ -162,6 +170,7 @@ fn one_kid_may_name_several_keys_and_each_that_fits_is_tried() {
     assert_eq!(count(&one_kind, Some("k"), Algorithm::Rs256), 2);
 }
 
+/// JOS-09: a token without kid means each key that fits, up to a bound.
 #[test]
 fn a_token_without_kid_tries_every_key_that_fits_up_to_four() {
     let five: Vec<_> = (0..5).map(|n| numbered(n, &kid(&n.to_string()))).chain([ec(""), ed("")]).collect();
@@ -193,6 +202,7 @@ fn keys_beyond_a_hundred_and_repetitions_are_counted_not_used() {
     assert_eq!((repeated.len(), repeated.skipped()), (2, 1));
 }
 
+/// JOS-12: the name and the use of a key do not change its thumbprint.
 #[test]
 fn sets_are_equal_by_what_they_verify() {
     let one = set(&[ec(&kid("a")), ed(&kid("b"))]);

@@ -133,6 +133,8 @@ mod tests {
         assert_eq!(Compact::parse(&format!("{header}.a.b.c.d")).unwrap_err(), JwtError::Encrypted);
     }
 
+    /// JOS-01: nothing critical is understood.
+    /// JOS-02: a payload is never unencoded.
     #[test]
     fn headers_that_demand_or_lack_something_are_refused() {
         for crit in [r#"["exp"]"#, "[]", r#"["alg"]"#, "7", "null"] {
