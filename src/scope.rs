@@ -241,6 +241,8 @@ macro_rules! scopes {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn set(scopes: &str) -> ScopeSet {
@@ -294,5 +296,26 @@ mod tests {
         assert_eq!(ScopeSet::from_tokens(["a b"]), Err(InvalidScope));
         assert_eq!(ScopeSet::from_tokens([""]), Err(InvalidScope));
         assert_eq!(ScopeSet::from_tokens(["a", "b"]).unwrap(), set("a b"));
+    }
+    proptest! {
+        #[test]
+        fn what_is_read_holds_scope_tokens_only(text in "[ -~]{0,30}|.{0,30}", scope in "[ -~]{0,6}") {
+            if let Ok(scopes) = text.parse::<ScopeSet>() {
+                prop_assert!(scopes.iter().all(is_scope_token));
+                prop_assert!(!scopes.contains(&scope) || is_scope_token(&scope));
+            }
+        }
+
+        #[test]
+        fn joined_tokens_are_those_that_were_given(tokens in proptest::collection::vec("[!#-\\[\\]-~]{1,6}", 0..6)) {
+            let joined = ScopeSet::from_tokens(tokens.iter().map(String::as_str)).unwrap();
+            prop_assert_eq!(joined.iter().collect::<Vec<_>>(), tokens);
+        }
+
+        #[test]
+        fn nothing_is_granted_that_no_relation_leads_to(held in "[a-c]", wanted in "[a-c](:[a-c]){0,2}") {
+            let granted = ScopeHierarchy::separated_by(':').grants(&set(&held), &wanted);
+            prop_assert_eq!(granted, wanted.split(':').next() == Some(held.as_str()));
+        }
     }
 }

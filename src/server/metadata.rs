@@ -159,8 +159,11 @@ impl fmt::Debug for Metadata {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
+    /// PRM-01: inserted between host and path or query.
     #[test]
     fn the_well_known_string_is_inserted_and_not_appended() {
         for (resource, url) in [
@@ -175,6 +178,7 @@ mod tests {
         }
     }
 
+    /// PRM-07: https, and no fragment.
     #[test]
     fn a_resource_is_https_and_has_no_fragment() {
         for bad in
@@ -184,5 +188,26 @@ mod tests {
         }
         assert!(Resource::parse("http://127.0.0.1:3000", true).is_ok());
         assert!(Resource::parse("http://rs.example", true).is_err());
+    }
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "(https?://)?.{0,40}") {
+            if let Ok(resource) = Resource::parse(&text, true) {
+                let _ = resource.metadata_url();
+            }
+        }
+
+        #[test]
+        fn the_document_of_a_resource_is_on_its_host(
+            host in "[a-z]{1,8}(:[1-9][0-9]{0,3})?", path in "(/[a-z0-9.%~-]{0,6}){0,3}", query in "([?][a-z=&?/]{0,6})?",
+        ) {
+            let text = format!("https://{host}{path}{query}");
+            if let Ok(resource) = Resource::parse(&text, false) {
+                let url: Uri = resource.metadata_url().parse().unwrap();
+                prop_assert_eq!(url.authority().unwrap().as_str(), host);
+                prop_assert!(url.path().starts_with(WELL_KNOWN));
+                prop_assert!(Metadata::new(&resource, &[], &[], None, None).is_at(&url), "{}", url);
+            }
+        }
     }
 }

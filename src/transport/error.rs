@@ -190,6 +190,8 @@ fn printable(place: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -218,5 +220,19 @@ mod tests {
         assert!(error.source().is_some());
         assert!(error.with_causes().to_string().ends_with(": unknown issuer of certificate"));
         assert!(!error.to_string().contains("unknown issuer"));
+    }
+    proptest! {
+        #[test]
+        fn nothing_but_scheme_host_and_path_is_printed(
+            host in "[a-z]{1,9}", path in "(/[a-z]{0,5}){0,3}", rest in "([?#].{0,20})?", user in "([A-Z:]{1,9}@)?",
+        ) {
+            prop_assert_eq!(printable(&format!("https://{user}{host}{path}{rest}")), format!("https://{host}{path}"));
+        }
+
+        #[test]
+        fn no_place_breaks_a_line(place in any::<String>()) {
+            let printed = printable(&place);
+            prop_assert!(!printed.contains(char::is_control) && printed.chars().count() <= MAX_PRINTED_URL);
+        }
     }
 }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use http::Response;
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
+use proptest::prelude::*;
 use tower::service_fn;
 
 use super::*;
@@ -205,6 +206,29 @@ fn max_age_is_read_from_every_spelling() {
     assert_eq!(age(&["no-store"]), Some(0));
     assert_eq!(age(&["no-cache=\"x\", max-age=300"]), Some(0));
     assert_eq!(age(&["max-age=99999999999999999999999"]), Some(u64::from(u32::MAX)));
+}
+
+proptest! {
+    #[test]
+    fn no_address_makes_the_check_panic(url in "(https?://|//)?.{0,40}") {
+        if let Ok(uri) = endpoint(&url, false) {
+            prop_assert_eq!(uri.scheme_str(), Some("https"));
+        }
+    }
+
+    #[test]
+    fn only_a_literal_loopback_address_is_admitted_over_http(a in 0_u8.., b in 0_u8.., c in 0_u8.., d in 0_u8..) {
+        let url = format!("http://{a}.{b}.{c}.{d}/");
+        prop_assert_eq!(endpoint(&url, true).is_ok(), a == 127);
+        prop_assert!(endpoint(&url, false).is_err());
+    }
+
+    #[test]
+    fn no_header_makes_max_age_panic(value in "[ -~]{0,40}|max-age=[0-9]{0,40}") {
+        let mut headers = HeaderMap::new();
+        headers.insert(CACHE_CONTROL, value.parse().unwrap());
+        let _ = max_age(&headers);
+    }
 }
 
 /// A body that never ends: full of data, or silent for ever.

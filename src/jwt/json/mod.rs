@@ -193,8 +193,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
+    /// JOS-03: a name stands once in each object, however it is escaped.
     #[test]
     fn duplicates_are_found_at_every_depth_and_through_escapes() {
         assert_eq!(check(br#"{"a":1,"a":2}"#), Err(JsonError::Duplicate));
@@ -203,6 +206,7 @@ mod tests {
         assert_eq!(check(br#"{"a":{"a":1},"b":{"a":1}}"#), Ok(()));
     }
 
+    /// BCP-10: JSON is UTF-8 without a mark in front.
     #[test]
     fn only_one_utf8_object_is_accepted() {
         for bad in [&b"[]"[..], b"1", b"null", b"\"a\""] {
@@ -225,6 +229,7 @@ mod tests {
         assert_eq!(check(&utf16), Err(JsonError::Syntax));
     }
 
+    /// JOS-14: objects and arrays are bounded in depth, objects in members.
     #[test]
     fn depth_and_members_are_bounded() {
         let nested = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth)).into_bytes();
@@ -237,5 +242,46 @@ mod tests {
         };
         assert_eq!(check(&wide(256)), Ok(()));
         assert_eq!(check(&wide(257)), Err(JsonError::Limit));
+    }
+
+    /// Any JSON value of a few members and levels.
+    fn value() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<f64>().prop_map(Into::into),
+            ".{0,8}".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 32, 5, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Into::into),
+                proptest::collection::hash_map(".{0,4}", inner, 0..5)
+                    .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_check_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = check(&bytes);
+        }
+
+        #[test]
+        fn what_passes_is_an_object_for_every_parser(json in r#"\{("[ab]":("[ab]"|1|\{|\[|\]|\}|,){0,6},?){0,4}\}?"#) {
+            if check(json.as_bytes()).is_ok() {
+                prop_assert!(serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&json).is_ok());
+            }
+        }
+
+        #[test]
+        fn a_name_that_is_repeated_anywhere_is_found(value in value(), name in "[a-z]{1,3}", other in value()) {
+            let once = format!(r#"{{"x":[{{"{name}":{value}}}]}}"#);
+            prop_assert_eq!(check(once.as_bytes()), Ok(()));
+            let twice = format!(r#"{{"x":[{{"{name}":{value},"{name}":{other}}}]}}"#);
+            prop_assert_eq!(check(twice.as_bytes()), Err(JsonError::Duplicate));
+            prop_assert!(check(&once.as_bytes()[..once.len() - 1]).is_err());
+        }
     }
 }

@@ -188,12 +188,15 @@ impl<'de> Visitor<'de> for AtPath<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn date(json: &str) -> Option<i64> {
         serde_json::from_str::<NumericDate>(json).ok().map(|NumericDate(at)| at.as_millis())
     }
 
+    /// JOS-13: a time is a number in range.
     #[test]
     fn a_numeric_date_is_a_number_in_range() {
         assert_eq!(date("1700000000"), Some(1_700_000_000_000));
@@ -227,5 +230,20 @@ mod tests {
         assert!(at(&["a"]).is_empty());
         assert!(at(&["b", "q"]).is_empty());
         assert!(at(&["c", "roles"]).is_empty());
+    }
+    proptest! {
+        #[test]
+        fn no_number_is_a_date_out_of_range(number in prop_oneof![any::<f64>(), -1e4..1e13_f64], whole in any::<i128>()) {
+            for json in [number.to_string(), whole.to_string()] {
+                if let Some(millis) = date(&json) {
+                    prop_assert!((0..=253_402_300_799_000).contains(&millis), "{json} is {millis}");
+                }
+            }
+        }
+
+        #[test]
+        fn no_path_makes_the_search_panic(json in r#"\{("[ab]":("[ab]"|1|\{|\[|\]|\}|,){0,6},?){0,4}\}?"#, path in "[ab.]{0,6}") {
+            let _ = strings_at(json.as_bytes(), &path.split('.').map(Box::from).collect::<Vec<_>>());
+        }
     }
 }
