@@ -37,7 +37,11 @@ impl Source {
         for item in test_items(&code) {
             let declared = code.get(item.clone()).unwrap_or_default().iter().collect::<String>();
             lines = lines.saturating_sub(declared.lines().count());
-            if let Some(name) = declared.split_once("mod ").and_then(|(_, rest)| rest.strip_suffix(';')) {
+            let written: String = text.chars().skip(item.start).take(item.len()).collect();
+            if let Some(file) = path_attribute(&written).filter(|_| declared.ends_with(';')) {
+                let folder = path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+                test_files.push(folder + file);
+            } else if let Some(name) = declared.split_once("mod ").and_then(|(_, rest)| rest.strip_suffix(';')) {
                 let folder = here.iter().fold(String::new(), |folder, name| folder + name + "/");
                 test_files.extend([format!("{folder}{}.rs", name.trim()), format!("{folder}{}/mod.rs", name.trim())]);
             }
@@ -57,6 +61,11 @@ impl Source {
     pub(crate) fn room(&self) -> &str {
         self.path.split('/').next().and_then(|name| name.split('.').next()).unwrap_or_default()
     }
+}
+
+/// The file of a module that is declared with `#[path = ".."]`, from the folder of the declaring file.
+fn path_attribute(item: &str) -> Option<&str> {
+    item.split_once("#[path = \"")?.1.split_once("\"]").map(|(file, _)| file)
 }
 
 /// The module that a file holds.
@@ -129,11 +138,12 @@ fn closing(chars: &[char], start: usize, quote: char) -> usize {
     chars.len()
 }
 
-/// The items behind `#[cfg(test)]`, attributes included.
+/// The items behind `#[cfg(test)]` or `#[cfg(all(test, ..))]`, attributes included.
 fn test_items(code: &[char]) -> Vec<Range<usize>> {
     let mut items = Vec::new();
     let mut from = 0;
-    while let Some(start) = position(code, from, "#[cfg(test)]") {
+    let next = |from| ["#[cfg(test)]", "#[cfg(all(test,"].iter().filter_map(|it| position(code, from, it)).min();
+    while let Some(start) = next(from) {
         let (mut depth, mut end) = (0_usize, code.len());
         for (i, c) in code.iter().enumerate().skip(start) {
             match c {
@@ -361,5 +371,9 @@ mod tests {
         assert_eq!((source.lines, source.room()), (2, "a"));
         assert_eq!(source.test_files, ["a/cases.rs", "a/cases/mod.rs"]);
         assert_eq!(Source::read("lib.rs", "#[cfg(test)] mod cases;").test_files, ["cases.rs", "cases/mod.rs"]);
+        let elsewhere = "#[cfg(test)]\n#[path = \"b_tests.rs\"]\nmod tests;";
+        assert_eq!(Source::read("a/b.rs", elsewhere).test_files, ["a/b_tests.rs"]);
+        let with_a_feature = elsewhere.replace("(test)", "(all(test, feature = \"x\"))");
+        assert_eq!(Source::read("b.rs", &with_a_feature).test_files, ["b_tests.rs"]);
     }
 }
