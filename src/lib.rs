@@ -25,29 +25,56 @@
 //! # }
 //! ```
 //!
+//! Start with the README; the [`guide`] has a chapter for each question that comes after it: [how a token is
+//! judged](guide::jwt), [several issuers](guide::many_issuers), [scopes](guide::scopes), [testing](guide::testing),
+//! [configuration](guide::configuration), [deploying](guide::deploying), [observing](guide::observability), [every
+//! default](guide::defaults) and [the threat model](guide::threats).
+//!
 //! # The map
 //!
-//! A folder is a capability, in the order in which a request meets it. Each room knows those above it only.
+//! A folder is a capability, in the order in which a request meets it. Each room knows those above it only, and a test
+//! holds every path in the source against that. ● is pure: no `async`, no clock, no I/O; the time is an argument.
 //!
-//! | room | what it is |
-//! |---|---|
-//! | [`time`], [`secret`], [`scope`], [`demand`], [`crypto`], [`observe`] | words: what everything else is said in |
-//! | [`transport`] | port: how documents are fetched |
-//! | `credential`, `jwt` | rules: pure, `now` is an argument |
-//! | `discovery`, `jwks` | sources: metadata and keys |
-//! | `reject`, `token` | verdicts: the table of refusals, and what was proved |
-//! | `server` | engine: the story of one request |
-//! | [`layer`], [`guard`] | surfaces: the middleware, the extractors |
-//! | `mint`, [`test`], [`dev`] | apart: keys and tokens for tests and development |
+//! ```text
+//! lib.rs            what it is, this map, the names that users import
+//! guide.rs          the chapters of docs/guide as pages of this documentation
+//! — words —         what everything else is said in
+//! time.rs           Timestamp, the trait Clock, SystemClock
+//! secret.rs ●       Secret: not printed, wiped, compared in constant time
+//! scope.rs ●        ScopeSet, ScopeHierarchy, scopes!
+//! demand.rs ●       Demand, Requirement, AnyOf: what a route asks, as constant data
+//! crypto/ ●         Algorithm, parsed public keys; the only place that verifies a signature
+//! observe.rs        events as plain data, tracing, metrics
+//! — ports —         what is asked of the world
+//! transport/        any tower service that answers HTTP; the limits that none can loosen; the built-in HTTPS client
+//! — rules —         how a credential is judged
+//! credential.rs ●   the Authorization header, and nothing else
+//! jwt/ ●            compact serialization, strict JSON, claims, profiles, rules, signature; VerifiedJwt is the witness
+//! — sources —       where keys come from
+//! discovery.rs      an issuer's metadata, believed only under its own name
+//! jwks/             key sets read key by key, and the ring that keeps one fresh
+//! — verdicts —
+//! reject/           the table from every error to what goes over the wire
+//! token/            Authenticated, Anonymous, Token: what was proved
+//! — engine —
+//! server/           configuration, issuers, the story of one request, cached verdicts, the metadata of RFC 9728
+//! — surfaces —
+//! layer/            OAuthLayer, its service and future, the path rules
+//! guard/            Token and Granted as extractors, require as a layer
+//! — apart —
+//! mint/             keys and tokens for the two below; private
+//! dev/              DevServer: an authorization server on loopback
+//! test/             TestIssuer, TokenBuilder, ManualClock
+//! ```
 //!
 //! # Features
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `axum` (default) | extractors, `ResourceServer::metadata` |
-//! | `http-client` (default) | the built-in HTTPS client |
-//! | `metrics` | counters through the `metrics` facade |
-//! | `test-util` | [`test`]: real signatures without sockets |
+//! | `axum` (default) | the extractors, `ResourceServer::metadata` |
+//! | `http-client` (default) | the built-in HTTPS client; without it, bring a [`transport`] |
+//! | `metrics` | counters, gauges and a histogram through the `metrics` facade |
+//! | `test-util` | [`mod@test`]: real signatures without sockets |
 //! | `dev-server` | [`dev`]: an authorization server on loopback |
 //!
 //! A feature adds API and dependencies; none changes a verdict.
@@ -76,6 +103,9 @@ mod server;
 
 pub mod guard;
 pub mod layer;
+
+#[cfg(doc)]
+pub mod guide;
 
 #[cfg(feature = "dev-server")]
 pub mod dev;

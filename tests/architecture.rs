@@ -24,6 +24,7 @@ const SOURCES: &[&str] = &["discovery", "jwks", "introspection", "revocation"];
 
 /// A room and what it may know. A room that is not here does not exist.
 const MAP: &[(&str, &[&[&str]])] = &[
+    ("guide", &[]),
     ("time", &[]),
     ("secret", &[&["time"]]),
     ("scope", &[&["time", "secret"]]),

@@ -1,0 +1,49 @@
+//! The guide: one chapter for each question that the API pages do not answer.
+//!
+//! | chapter | read it when |
+//! |---|---|
+//! | [How a token is judged](jwt) | a token is refused and you want to know why, or your issuer does not follow RFC 9068 |
+//! | [Several issuers](many_issuers) | tokens come from more than one authorization server |
+//! | [Scopes and their hierarchy](scopes) | you design scopes, or split a broad one without breaking clients |
+//! | [Testing](testing) | you test protected routes, expiry, rotation or an outage |
+//! | [Configuration](configuration) | you look for a setting, its name in a file or in the environment, its limits |
+//! | [Deploying](deploying) | proxies, CORS, nested routers, readiness, private certificate authorities |
+//! | [Events, logs and metrics](observability) | you operate the service |
+//! | [Every number and decision](defaults) | you audit it |
+//! | [The threat model](threats) | you decide whether it is enough for what you protect |
+//!
+//! Every example in it is compiled and run by `cargo test --doc`.
+
+/// Makes a module of each chapter's file, and shows the types it speaks of below it.
+///
+/// Chapters link to each other by name. A file defines the names for readers of the repository; those given here come
+/// first, and of two definitions of one name the first holds.
+macro_rules! chapters {
+    ($($name:ident, $api:literal;)+) => {$(
+        #[doc = "[jwt]: crate::guide::jwt"]
+        #[doc = "[many_issuers]: crate::guide::many_issuers"]
+        #[doc = "[scopes]: crate::guide::scopes"]
+        #[doc = "[testing]: crate::guide::testing"]
+        #[doc = "[configuration]: crate::guide::configuration"]
+        #[doc = "[deploying]: crate::guide::deploying"]
+        #[doc = "[observability]: crate::guide::observability"]
+        #[doc = "[defaults]: crate::guide::defaults"]
+        #[doc = "[threats]: crate::guide::threats"]
+        #[doc = ""]
+        #[doc = include_str!(concat!("../docs/guide/", stringify!($name), ".md"))]
+        #[doc = concat!("\n---\n\nIn the API: ", $api, ".")]
+        pub mod $name {}
+    )+};
+}
+
+chapters! {
+    jwt, "[`Issuer`](crate::Issuer), [`Profile`](crate::Profile), [`RejectionKind`](crate::RejectionKind), [`Algorithm`](crate::Algorithm), [`Principal`](crate::Principal)";
+    many_issuers, "[`Issuer`](crate::Issuer), [`Profile`](crate::Profile), [`ResourceServer::replace`](crate::ResourceServer::replace), [`transport`](crate::transport)";
+    scopes, "[`scopes!`](crate::scopes), [`Granted`](crate::Granted), [`require`](crate::require()), [`Demand`](crate::Demand), [`ScopeHierarchy`](crate::ScopeHierarchy)";
+    testing, "[`test`](mod@crate::test), [`dev`](crate::dev)";
+    configuration, "[`OAuthConfig`](crate::OAuthConfig), [`OAuthConfigBuilder`](crate::OAuthConfigBuilder), [`ConfigError`](crate::ConfigError), [`OAuthLayer`](crate::OAuthLayer)";
+    deploying, "[`OAuthLayer`](crate::OAuthLayer), [`ResourceServer`](crate::ResourceServer), [`PathRules`](crate::PathRules), [`layer`](crate::layer), [`transport`](crate::transport)";
+    observability, "[`observe`](crate::observe), [`Rejection`](crate::Rejection), [`RejectionKind`](crate::RejectionKind)";
+    defaults, "[`OAuthConfigBuilder`](crate::OAuthConfigBuilder), [`Issuer`](crate::Issuer)";
+    threats, "[`OAuthLayer`](crate::OAuthLayer), [`Secret`](crate::secret::Secret)";
+}
