@@ -123,3 +123,8 @@ pub use reject::{EmptyBodies, OnRejection, Rejection, RejectionKind, RejectionRe
 pub use scope::ScopeHierarchy;
 pub use server::{ConfigError, Issuer, MaxLifetime, NotReady, OAuthConfig, OAuthConfigBuilder, ResourceServer};
 pub use token::{Anonymous, Authenticated, ClaimsError, Principal, Token};
+
+/// The README's examples, run like those of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
