@@ -2,7 +2,7 @@
 //!
 //! Every event goes to `tracing` under the targets below, to the `metrics` facade when that feature is on, and to an
 //! [`Observer`] of your own. Codes are stable; no event carries a token, a key or the value of a claim. The table of
-//! events, fields and metrics is in the guide.
+//! events, fields and metrics is in [the guide](crate::guide::observability).
 //!
 //! | target | events |
 //! |---|---|
@@ -59,7 +59,7 @@ pub enum Event<'a> {
         /// The configured issuer.
         issuer: &'a str,
     },
-    /// A key set was fetched.
+    /// A key set was fetched, or confirmed as unchanged.
     KeysFetched {
         /// The configured issuer.
         issuer: &'a str,

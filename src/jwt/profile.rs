@@ -14,7 +14,16 @@ use crate::jwt::claims::RawClaims;
 use crate::jwt::compact::Header;
 use crate::jwt::json::{Text, strings_at};
 
-/// An issuer's way to write access tokens.
+/// An issuer's way to write access tokens: what marks them as such, and where client, scopes and roles stand.
+///
+/// [The guide](crate::guide::jwt) has a table of what each preset asks for and reads.
+///
+/// ```
+/// use tower_oauth::{Issuer, Profile};
+///
+/// let issuer = Issuer::jwt("https://login.example.com/realms/shop")
+///     .profile(Profile::keycloak().roles_at("resource_access.orders.roles"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     dialect: Dialect,

@@ -10,7 +10,8 @@ use crate::jwt::error::JwtError;
 
 macro_rules! kinds {
     ($($(#[$meta:meta])* $kind:ident = $code:literal, $status:ident, $error:expr;)+) => {
-        /// What kind of refusal it is. The codes are stable: count and alert on them.
+        /// What kind of refusal it is. The codes are stable: count and alert on them. [The guide](crate::guide::jwt) tells
+        /// at which step of the judgement each arises.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum RejectionKind {

@@ -99,7 +99,8 @@ impl Issuer {
         self
     }
 
-    /// Reads a JWK Set from a file, and again when it is a minute old or a token asks for an unknown key.
+    /// Reads a JWK Set from a file: when keys are first needed, again before it is a minute old, and when a token asks
+    /// for an unknown key.
     #[must_use]
     pub fn jwks_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.keys = Keys::File(path.into());

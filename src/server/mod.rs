@@ -84,8 +84,9 @@ impl ResourceServer {
 
     /// Waits until every issuer's keys are there, fetching those that are not: for a readiness probe.
     ///
-    /// A service need not wait for this: the first request fetches what it needs. Errors are not kept, so a probe may
-    /// ask again.
+    /// A service need not wait for this: the first request fetches what it needs. All issuers are asked at once, each for
+    /// at most 15 s (three documents of 5 s); keys that serve already cost nothing. Errors are not kept, so a probe may
+    /// ask again, and a fetch goes on when the probe gives up on it.
     ///
     /// # Errors
     /// [`NotReady`] with every issuer whose keys could not be had.

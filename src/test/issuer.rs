@@ -86,8 +86,6 @@ impl TestIssuer {
     }
 }
 
-// `TestIssuer::issuer() -> Issuer` goes here, in an `impl` of its own: identifier plus `transport()`.
-
 /// Leads to one [`TestIssuer`]: to its metadata and its key set, and to no other host.
 #[derive(Clone, Debug)]
 pub struct TestTransport {

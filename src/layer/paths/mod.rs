@@ -17,6 +17,11 @@ use crate::demand::{Demand, Requirement};
 
 /// Ordered rules; the first that matches decides, and a path that none matches needs a token.
 ///
+/// A rule that opens a path ([`public`](Self::public), [`optional`](Self::optional),
+/// [`authenticated`](Self::authenticated)) matches it only as it is written, byte for byte. One that closes it
+/// ([`require`](Self::require)) matches every spelling that a service behind might take for it: decoded, with dot
+/// segments resolved, slashes merged, without regard to case.
+///
 /// Patterns are those of axum: `/orders/{id}` for one segment, `/files/{*rest}` for all that follow. They are compared
 /// with the path that the layer sees, which inside `nest` is without the prefix. A pattern may be limited to a method;
 /// one for GET covers HEAD as well.

@@ -143,7 +143,7 @@ impl IssuerSection {
 
 impl OAuthConfigBuilder {
     /// Reads the settings of a section of a file; more can be set before [`build`](Self::build). The names of the
-    /// settings are in the guide.
+    /// settings are in [the guide](crate::guide::configuration).
     ///
     /// # Errors
     /// The deserializer's, for an unknown name or a value of the wrong type.
