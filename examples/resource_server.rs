@@ -26,7 +26,7 @@
 //! | `OAUTH_PROFILE` | `rfc9068` (default), `keycloak`, `auth0`, `entra`, `okta`, `cognito` |
 //! | `OAUTH_ROLES_AT` | further paths of roles in the token, separated by commas |
 //! | `OAUTH_ALGORITHMS` | accepted algorithms, separated by commas; all supported ones by default |
-//! | `OAUTH_JWKS_URI`, `OAUTH_JWKS_FILE_PATH` | where the keys of a single issuer are; discovered by default |
+//! | `OAUTH_JWKS_URI`, `OAUTH_JWKS_FILE` | where the keys of a single issuer are; discovered by default |
 //! | `OAUTH_LEEWAY_SECONDS` | how far clocks may differ: 60 by default, at most 120 |
 //! | `OAUTH_MAX_LIFETIME_SECONDS` | refuses tokens that live longer |
 //! | `OAUTH_SCOPE_SEPARATOR` | the separator of hierarchical scopes, one character |

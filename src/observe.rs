@@ -141,7 +141,10 @@ fn trace(event: &Event<'_>) {
             let cached = elapsed.is_none();
             tracing::debug!(target: VERDICT, issuer, algorithm = algorithm.as_str(), cached, "accepted");
         }
-        Event::Refused { code, status: status @ 500.., issuer, verified, detail } => {
+        Event::Refused { code, status: status @ 500, issuer, detail, .. } => {
+            tracing::error!(target: VERDICT, code, status, issuer, %detail, "the service is not set up correctly");
+        }
+        Event::Refused { code, status: status @ 501.., issuer, verified, detail } => {
             tracing::warn!(target: VERDICT, code, status, issuer, verified, %detail, "not judged");
         }
         // A request without a credential is the ordinary first step of a client, not worth a line by default.

@@ -72,6 +72,9 @@ impl Gate {
         }
         if options.strip_credential {
             parts.headers.remove(AUTHORIZATION);
+        } else if let Some(credential) = parts.headers.get_mut(AUTHORIZATION) {
+            // Whoever prints the request's headers from here on prints no token.
+            credential.set_sensitive(true);
         }
         Ok(())
     }

@@ -1,7 +1,9 @@
 //! Refusals as responses: empty by default, problem details by a setting, or made by the user's closure.
 
 use bytes::Bytes;
-use http::header::{ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderValue, Response};
 
 use super::{Rejection, RejectionKind};
@@ -31,8 +33,13 @@ impl<B: From<Bytes>> RejectionResponse<B> for StandardBodies {
         if !self.problem_details {
             return Response::new(B::from(Bytes::new()));
         }
-        let content = if head { Bytes::new() } else { problem(rejection.kind()) };
-        let mut response = Response::new(B::from(content));
+        let content = problem(rejection.kind());
+        let length = HeaderValue::from(content.len());
+        let mut response = Response::new(B::from(if head { Bytes::new() } else { content }));
+        if head {
+            // What GET would have sent (RFC 9110 section 8.6).
+            response.headers_mut().insert(CONTENT_LENGTH, length);
+        }
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
     }

@@ -61,6 +61,8 @@ async fn a_problem_tells_nothing_of_the_cause() {
     assert_eq!(answer.body, expected);
     let head = send(&app, Request::builder().method(Method::HEAD).uri("/x")).await;
     assert_eq!((head.status().as_u16(), head.body.len()), (401, 0));
+    let get = send(&app, Request::get("/x")).await;
+    assert_eq!(head.header("content-length"), Some(get.body.len().to_string().as_str()));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! SEC-03: tokens are in no log, span, metric, body or `Debug`.
+//! Redaction: tokens are in no log, span, metric, body or `Debug`.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};

@@ -127,6 +127,7 @@ async fn the_presented_token_is_there_for_an_exchange_and_is_not_printed() {
         let known = request.extensions().get::<tower_oauth::Authenticated>().unwrap();
         assert_eq!(*known.presented_token().expose(), expected);
         assert!(!format!("{known:?} {:?}", known.presented_token()).contains(&expected[..20]));
+        assert!(!format!("{:?}", request.headers()).contains(&expected[..20]), "the header is marked as sensitive");
         async { Ok::<_, std::convert::Infallible>(http::Response::new(bytes::Bytes::new())) }
     }));
     let request = Request::get("/x").bearer(&token).body(String::new()).unwrap();

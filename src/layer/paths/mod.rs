@@ -1,9 +1,10 @@
 //! Rules by path, for services that have no router of their own and for whole applications.
 //!
 //! Whoever grants by path must expect paths that look other than they are. So a rule that opens a path (`public`,
-//! `optional`, `authenticated`) matches it only as it is written, and a rule that closes one (`require`) matches every
-//! spelling that some service behind might take for it: decoded, with dot segments resolved, slashes merged, and
-//! without regard to case or a slash at the end. Whatever no rule names needs a token.
+//! `optional`, `authenticated`) matches it only as it is written, and a rule that closes one (`require`) matches it
+//! decoded, and without regard to case or a slash at the end. A path that services behind may read in different ways,
+//! with dot segments, empty ones, encoded or backward slashes, opens nothing and needs a token that meets every demand
+//! of the rules. Whatever no rule names needs a token.
 
 mod spelling;
 
@@ -11,7 +12,7 @@ use std::fmt;
 
 use http::Method;
 
-use self::spelling::{Spellings, hides};
+use self::spelling::{Spellings, is_ambiguous};
 use super::Access;
 use crate::demand::{Demand, Requirement};
 
@@ -155,15 +156,15 @@ impl PathRules {
         for rule in self.rules.iter().filter(|rule| rule.pattern.has_method(method)) {
             match rule.opens {
                 Some(access) if rule.pattern.matches_exactly(path) => return Ruling::of(access),
-                None if spellings.iter().any(|spelling| rule.pattern.matches_any_spelling(spelling)) => {
+                // A path that can be read in several ways might be another one behind: it is left to the end.
+                None if !spellings.ambiguous && rule.pattern.matches_any_spelling(&spellings.segments) => {
                     return Ruling { access: Access::Required, demands: vec![rule.demand] };
                 }
                 _ => {}
             }
         }
-        // No rule knows the path. One that hides what it is might still reach a demanded path behind: nobody but who
-        // meets every demand is let through with it.
-        let demands = if spellings.hidden { self.demands() } else { Vec::new() };
+        // Whatever an ambiguous path turns out to be, whoever meets every demand there is may have it.
+        let demands = if spellings.ambiguous { self.demands() } else { Vec::new() };
         Ruling { access: Access::Required, demands }
     }
 
@@ -177,10 +178,10 @@ impl PathPattern {
         self.method.as_ref().is_none_or(|wanted| wanted == method || (wanted == Method::GET && method == Method::HEAD))
     }
 
-    /// As it is written, byte for byte. Captures take no empty segment and nothing that a decoder would change.
+    /// As it is written, byte for byte. Captures take no empty segment, and nothing that can be read as more than one.
     fn matches_exactly(&self, path: &str) -> bool {
         let Some(path) = path.strip_prefix('/') else { return false };
-        let plain = |segment: &str| !segment.is_empty() && segment != "." && segment != ".." && !hides(segment);
+        let plain = |segment: &str| !segment.is_empty() && !is_ambiguous(segment);
         let mut segments = path.split('/');
         for wanted in &self.segments {
             let Some(segment) = segments.next() else { return false };

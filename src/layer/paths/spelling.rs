@@ -1,57 +1,36 @@
 //! How else a path may be read by what stands behind the layer.
 
-/// Whether a decoder, a normaliser or another platform could read the segment as something else.
-pub(super) fn hides(segment: &str) -> bool {
-    segment.bytes().any(|byte| matches!(byte, b'%' | b'\\' | b';') || byte.is_ascii_control() || byte == b' ')
-}
-
-/// The ways in which services behind might read one path.
+/// A path as it is compared, and whether there is another way to read it.
 pub(super) struct Spellings {
-    /// As segments: with dot segments resolved, and with them passed over.
-    readings: [Vec<String>; 2],
-    /// Whether the path, read otherwise, is another one.
-    pub(super) hidden: bool,
+    /// Decoded and in lower case; without the empty segment of a slash at the end.
+    pub(super) segments: Vec<String>,
+    /// Whether a decoder, a normaliser or another platform could take it for another path.
+    pub(super) ambiguous: bool,
 }
-
-/// Decoders are run at most this often; a path that still changes is hidden for good.
-const MAX_DECODINGS: usize = 3;
 
 impl Spellings {
     pub(super) fn of(path: &str) -> Self {
-        let mut decoded = path.to_owned();
-        for _ in 0..MAX_DECODINGS {
-            let next = decode(&decoded);
-            if next == decoded {
-                break;
-            }
-            decoded = next;
+        let Some(rest) = path.strip_prefix('/') else { return Self { segments: Vec::new(), ambiguous: true } };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let has_empty = path.len() > 1 && rest.split('/').any(str::is_empty);
+        Self {
+            segments: rest.split('/').filter(|part| !part.is_empty()).map(|part| decode(part).to_lowercase()).collect(),
+            ambiguous: has_empty || rest.split('/').any(is_ambiguous),
         }
-        let comparable = decoded.replace('\\', "/").to_lowercase();
-        let parts = || comparable.split('/').map(|part| part.split(';').next().unwrap_or_default());
-        let mut resolved: Vec<String> = Vec::new();
-        for part in parts() {
-            match part {
-                "" | "." => {}
-                ".." => {
-                    resolved.pop();
-                }
-                other => resolved.push(other.to_owned()),
-            }
-        }
-        let flat = parts().filter(|part| !matches!(*part, "" | "." | "..")).map(str::to_owned).collect();
-        let plain = path.strip_prefix('/').unwrap_or(path);
-        let hidden = !path.starts_with('/')
-            || plain.split('/').any(|part| hides(part) || part == "." || part == "..")
-            || path.contains("//");
-        Self { readings: [resolved, flat], hidden }
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &[String]> {
-        self.readings.iter().map(Vec::as_slice)
     }
 }
 
-/// Percent-decoding; what is no escape, or no UTF-8 once decoded, stays recognisably odd.
+/// Whether a segment, decoded, is not plainly one name: a dot segment, one that holds a separator of some platform, a
+/// parameter, a further escape, a control character, or no UTF-8.
+pub(super) fn is_ambiguous(segment: &str) -> bool {
+    let decoded = decode(segment);
+    matches!(decoded.as_str(), "." | "..")
+        || decoded.chars().any(|character| {
+            matches!(character, '/' | '\\' | '%' | ';' | char::REPLACEMENT_CHARACTER) || character.is_control()
+        })
+}
+
+/// Percent-decoding, once; what is no escape stays as it is.
 fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -75,5 +54,29 @@ const fn hex(digit: u8) -> u8 {
         b'0'..=b'9' => digit - b'0',
         b'a'..=b'f' => digit - b'a' + 10,
         _ => digit.wrapping_sub(b'A').wrapping_add(10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_read_in_two_ways_is_ambiguous() {
+        for plain in ["/", "/a", "/a/b/", "/a%20b", "/%61", "/caf%C3%A9", "/a.b/..c", "/%E2%82%AC"] {
+            assert!(!Spellings::of(plain).ambiguous, "{plain}");
+        }
+        for odd in [
+            "", "*", "a", "//", "//a", "/a//b", "/a//", "/./a", "/a/..", "/%2e%2E", "/a%2fb", "/a%5Cb", "/a\\b",
+            "/a;b", "/%252e", "/a%00", "/%ff", "/a%", "/a%zz",
+        ] {
+            assert!(Spellings::of(odd).ambiguous, "{odd}");
+        }
+    }
+
+    #[test]
+    fn segments_are_decoded_and_in_lower_case() {
+        assert_eq!(Spellings::of("/%41dmin/My%20File/").segments, ["admin", "my file"]);
+        assert!(Spellings::of("/").segments.is_empty());
     }
 }

@@ -19,7 +19,7 @@ impl OAuthConfig {
     /// | `OAUTH_PROFILE` | the issuers' profile: `rfc9068` (default), `keycloak`, `auth0`, `entra`, `okta`, `cognito` |
     /// | `OAUTH_ROLES_AT` | further paths of roles in the token, separated by commas |
     /// | `OAUTH_ALGORITHMS` | accepted algorithms, separated by commas; all supported ones by default |
-    /// | `OAUTH_JWKS_URI`, `OAUTH_JWKS_FILE_PATH` | where the keys are, for a single issuer; discovered by default |
+    /// | `OAUTH_JWKS_URI`, `OAUTH_JWKS_FILE` | where the keys are, for a single issuer; discovered by default |
     /// | `OAUTH_LEEWAY_SECONDS` | how far clocks may differ: 60 by default, at most 120 |
     /// | `OAUTH_MAX_LIFETIME_SECONDS` | refuse tokens that live longer |
     /// | `OAUTH_SCOPE_SEPARATOR` | the separator of hierarchical scopes, one character |
@@ -60,10 +60,11 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
     fn section(&mut self) -> Section {
         let issuers = self.list("OAUTH_ISSUERS");
         let jwks_uri = self.text("OAUTH_JWKS_URI");
-        let jwks_file = self.text("OAUTH_JWKS_FILE_PATH").map(Into::into);
+        // Already the path of a file, which is read again and again.
+        let jwks_file = (self.variable)("OAUTH_JWKS_FILE").filter(|path| !path.trim().is_empty()).map(Into::into);
         if issuers.len() > 1 && (jwks_uri.is_some() || jwks_file.is_some()) {
             self.problems.push(
-                "OAUTH_JWKS_URI and OAUTH_JWKS_FILE_PATH fit a single issuer; let the keys of several be discovered"
+                "OAUTH_JWKS_URI and OAUTH_JWKS_FILE fit a single issuer; let the keys of several be discovered"
                     .to_owned(),
             );
         }

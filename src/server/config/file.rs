@@ -129,6 +129,10 @@ impl IssuerSection {
         if let Some(path) = self.jwks_file {
             issuer = issuer.jwks_file(path);
         }
+        if self.report_lifetime_only && self.max_lifetime_seconds.is_none() {
+            problems
+                .push(format!("issuer {name:?}: report_lifetime_only reports nothing without max_lifetime_seconds"));
+        }
         if let Some(seconds) = self.max_lifetime_seconds {
             let limit = Duration::from_secs(seconds);
             let report = self.report_lifetime_only;
