@@ -33,6 +33,7 @@
 //! | `OAUTH_SCOPES_SUPPORTED` | further scopes to list in the metadata, separated by commas |
 //! | `OAUTH_REALM` | the `realm` of challenges |
 //! | `OAUTH_REFUSE_QUERY_TOKENS` | `true` refuses requests with a token in the query string |
+//! | `OAUTH_CACHED_VERDICTS` | how many verdicts are kept: 32768 by default, 0 verifies every request |
 //! | `OAUTH_DANGEROUS_LOOPBACK_HTTP` | `true` admits `http` at literal loopback addresses |
 
 use std::env;

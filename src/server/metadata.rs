@@ -115,6 +115,7 @@ impl Metadata {
     }
 
     /// The path, for routers.
+    #[cfg(feature = "axum")]
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
