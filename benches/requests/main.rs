@@ -1,0 +1,46 @@
+//! What a request costs, each case beside its floor in the same run: read the ratios, not the microseconds.
+//!
+//! ```sh
+//! cargo bench --bench requests                            # everything
+//! cargo bench --bench requests -- --quick only=repeated   # one section, roughly
+//! ```
+
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark that cannot run says so")]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod flood;
+mod mix;
+mod refused;
+mod repeated;
+mod threads;
+mod verified;
+
+use harness::Fixture;
+
+/// A group of cases, under the name by which it is asked for alone.
+type Section = (&'static str, fn(&Fixture));
+
+const SECTIONS: [Section; 6] = [
+    ("repeated", repeated::run),
+    ("verified", verified::run),
+    ("refused", refused::run),
+    ("threads", threads::run),
+    ("mix", mix::run),
+    ("flood", flood::run),
+];
+
+fn main() {
+    let fixture = Fixture::new();
+    println!(
+        "ES256, a token of {} bytes, in process. A figure that must or should not exceed a limit says whether it does.",
+        fixture.token.len()
+    );
+    let only = harness::argument("only");
+    for (name, run) in SECTIONS {
+        if only.as_deref().is_none_or(|only| only == name) {
+            run(&fixture);
+        }
+    }
+}
