@@ -17,6 +17,7 @@ fn main() {
     let path = argument("path").unwrap_or_else(|| "hit".to_owned());
     let requests = argument("requests").map_or(1000, |requests| requests.parse().expect("a number of requests"));
     let fixture = Fixture::new();
+    let expired = fixture.builder(0).expired().sign();
     let (mut app, mut layered, mut router) = (fixture.app(), bare().layer(DoNothing), bare());
     for _ in 0..requests {
         match path.as_str() {
@@ -28,7 +29,10 @@ fn main() {
                 assert_eq!(call(&mut app, with(&fixture.token)), 200);
             }
             "no-credential" => assert_eq!(call(&mut app, without()), 401),
-            other => panic!("no such path: {other}; there are router, nothing, hit, never-seen and no-credential"),
+            "expired" => assert_eq!(call(&mut app, with(&expired)), 401),
+            other => {
+                panic!("no such path: {other}; there are router, nothing, hit, never-seen, no-credential, expired")
+            }
         }
     }
 }

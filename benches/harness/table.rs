@@ -32,7 +32,7 @@ impl Unit {
     fn show(self, value: f64) -> String {
         match self {
             Self::Micros => format!("{:.2} µs", value / 1e3),
-            Self::Millis => format!("{:.3} ms", value / 1e6),
+            Self::Millis => format!("{:.4} ms", value / 1e6),
             Self::Allocations => format!("{value:.1}"),
             Self::Bytes => format!("{value:.0} B"),
             Self::Mebibytes => format!("{:.1} MiB", value / f64::from(1 << 20)),

@@ -34,7 +34,7 @@ const SECTIONS: [Section; 6] = [
 fn main() {
     let fixture = Fixture::new();
     println!(
-        "ES256, a token of {} bytes, in process. A figure that must or should not exceed a limit says whether it does.",
+        "\nTokens are signed by ES256 and have {} bytes; all but the load is measured in process, without sockets.",
         fixture.token.len()
     );
     let only = harness::argument("only");
