@@ -4,16 +4,26 @@
 //! [`Observer`] of your own. Codes are stable; no event carries a token, a key or the value of a claim. The table of
 //! events, fields and metrics is in [the guide](crate::guide::observability).
 //!
+//! Metrics find their recorder when they are first counted and keep to it: install the recorder before the first request.
+//!
 //! | target | events |
 //! |---|---|
 //! | `tower_oauth::verdict` | accepted and refused requests |
 //! | `tower_oauth::keys` | key sets fetched, changed, stale or missing |
+
+#[cfg(feature = "metrics")]
+mod numbers;
+#[cfg(not(feature = "metrics"))]
+#[path = "no_numbers.rs"]
+mod numbers;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::crypto::Algorithm;
+use numbers::Numbers;
+pub(crate) use numbers::Stopwatch;
 
 /// Receives events. Called on the path of requests, so it must neither block nor panic.
 pub trait Observer: Send + Sync + 'static {
@@ -110,17 +120,20 @@ impl fmt::Debug for Detail<'_> {
 
 /// Where events go: to `tracing` and `metrics` always, and to the user's observer.
 #[derive(Clone, Default)]
-pub(crate) struct Observers(Option<Arc<dyn Observer>>);
+pub(crate) struct Observers {
+    numbers: Numbers,
+    own: Option<Arc<dyn Observer>>,
+}
 
 impl Observers {
     pub(crate) fn with(observer: impl Observer) -> Self {
-        Self(Some(Arc::new(observer)))
+        Self { own: Some(Arc::new(observer)), ..Self::default() }
     }
 
     pub(crate) fn emit(&self, event: &Event<'_>) {
         trace(event);
-        numbers::record(event);
-        if let Some(observer) = &self.0 {
+        self.numbers.record(event);
+        if let Some(observer) = &self.own {
             observer.observe(event);
         }
     }
@@ -128,7 +141,7 @@ impl Observers {
 
 impl fmt::Debug for Observers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Observers(tracing, own)" } else { "Observers(tracing)" })
+        f.write_str(if self.own.is_some() { "Observers(tracing, own)" } else { "Observers(tracing)" })
     }
 }
 
@@ -171,88 +184,3 @@ fn trace(event: &Event<'_>) {
         }
     }
 }
-
-#[cfg(feature = "metrics")]
-mod numbers {
-    //! The `metrics` facade. Labels are codes and configured issuers, so their number is bounded.
-
-    use std::time::Instant;
-
-    use super::{Duration, Event};
-
-    /// Measures how long a verdict takes.
-    #[derive(Clone, Copy, Debug)]
-    pub(crate) struct Stopwatch(Instant);
-
-    impl Stopwatch {
-        pub(crate) fn start() -> Self {
-            Self(Instant::now())
-        }
-
-        pub(crate) fn elapsed(self) -> Duration {
-            self.0.elapsed()
-        }
-    }
-
-    pub(super) fn record(event: &Event<'_>) {
-        match *event {
-            Event::Accepted { issuer, elapsed, .. } => {
-                count_verdict(if elapsed.is_none() { "accepted_cached" } else { "accepted" }, Some(issuer));
-                if let Some(elapsed) = elapsed {
-                    metrics::histogram!("oauth_verdict_seconds").record(elapsed.as_secs_f64());
-                }
-            }
-            Event::Refused { code, issuer, .. } => count_verdict(code, issuer),
-            Event::LifetimeTooLong { issuer } => {
-                metrics::counter!("oauth_lifetime_too_long_total", "issuer" => issuer.to_owned()).increment(1);
-            }
-            Event::KeysFetched { issuer, keys, .. } => {
-                count_fetch("ok", issuer);
-                metrics::gauge!("oauth_keys", "issuer" => issuer.to_owned()).set(keys as f64);
-                metrics::gauge!("oauth_keys_age_seconds", "issuer" => issuer.to_owned()).set(0.0);
-            }
-            Event::KeysFetchFailed { issuer, code, serving_age, .. } => {
-                count_fetch(code, issuer);
-                if let Some(age) = serving_age {
-                    metrics::gauge!("oauth_keys_age_seconds", "issuer" => issuer.to_owned()).set(age.as_secs_f64());
-                }
-            }
-            Event::KeyMissing { issuer } => {
-                metrics::counter!("oauth_key_missing_total", "issuer" => issuer.to_owned()).increment(1);
-            }
-        }
-    }
-
-    fn count_verdict(outcome: &'static str, issuer: Option<&str>) {
-        let issuer = issuer.unwrap_or("none").to_owned();
-        metrics::counter!("oauth_verdicts_total", "outcome" => outcome, "issuer" => issuer).increment(1);
-    }
-
-    fn count_fetch(outcome: &'static str, issuer: &str) {
-        metrics::counter!("oauth_key_fetches_total", "outcome" => outcome, "issuer" => issuer.to_owned()).increment(1);
-    }
-}
-
-#[cfg(not(feature = "metrics"))]
-mod numbers {
-    //! Nothing is measured: two clock readings a request are saved.
-
-    use super::{Duration, Event};
-
-    #[derive(Clone, Copy, Debug)]
-    pub(crate) struct Stopwatch;
-
-    impl Stopwatch {
-        pub(crate) fn start() -> Self {
-            Self
-        }
-
-        pub(crate) fn elapsed(self) -> Duration {
-            Duration::ZERO
-        }
-    }
-
-    pub(super) fn record(_: &Event<'_>) {}
-}
-
-pub(crate) use numbers::Stopwatch;
