@@ -158,7 +158,7 @@ impl Demand {
         unmet.scope |= !self.scope.iter().all(granted)
             || !self.scopes.iter().all(granted)
             || !(self.any_scope.is_empty() || self.any_scope.iter().any(granted));
-        unmet.role |= !self.roles.iter().all(|role| facts.roles.iter().any(|held| held.as_ref() == *role));
+        unmet.role |= !self.roles.iter().all(|role| (facts.has_role)(role));
         unmet.principal |= self.user_only && !facts.is_user;
         unmet.acr |= !(self.acr.is_empty() || facts.acr.is_some_and(|acr| self.acr.contains(&acr)));
         if let Some(limit) = self.max_age {
@@ -202,10 +202,9 @@ impl fmt::Debug for Demand {
 }
 
 /// The facts of a verdict that a demand looks at.
-#[derive(Debug)]
 pub(crate) struct Facts<'a> {
     pub(crate) scopes: &'a ScopeSet,
-    pub(crate) roles: &'a [Box<str>],
+    pub(crate) has_role: &'a dyn Fn(&str) -> bool,
     pub(crate) is_user: bool,
     pub(crate) acr: Option<&'a str>,
     pub(crate) auth_time: Option<Timestamp>,
@@ -323,7 +322,7 @@ mod tests {
     fn unmet<R: Requirement>(scopes: &str, acr: Option<&str>, auth_time: Option<i64>) -> Option<Unmet> {
         let scopes = scopes.parse().unwrap();
         let auth_time = auth_time.map(Timestamp::from_secs);
-        let facts = Facts { scopes: &scopes, roles: &["clerk".into()], is_user: false, acr, auth_time };
+        let facts = Facts { scopes: &scopes, has_role: &|role| role == "clerk", is_user: false, acr, auth_time };
         R::DEMAND.unmet(&facts, &ScopeHierarchy::exact(), NOW)
     }
 

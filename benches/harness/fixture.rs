@@ -59,6 +59,7 @@ impl Fixture {
             .claim("email", "ada@example.com")
             .claim("tenant", "north-1")
             .claim("locale", "en-GB")
+            .claim("picture", "https://cdn.example.com/avatars/ada.png")
             .claim("sid", "b1946ac92492d2347c6235b4d2611184")
             .roles(["clerk", "auditor"])
     }

@@ -231,7 +231,7 @@ async fn tokens_are_minted_without_asking_and_follow_the_settings() {
     let dev = builder.quiet().start().await.unwrap();
     let token = dev.token().audience("https://api.test").scope("a").sign();
     let token = Compact::parse(&token).unwrap();
-    let claims: Value = serde_json::from_slice(&token.payload).unwrap();
+    let claims: Value = serde_json::from_str(&token.payload).unwrap();
     assert_eq!(token.header.alg, Algorithm::EdDsa);
     assert_eq!((&claims["iss"], &claims["aud"]), (&json!(dev.issuer_url()), &json!("https://api.test")));
     assert_eq!((&claims["iat"], &claims["exp"]), (&json!(1_000), &json!(1_007)));

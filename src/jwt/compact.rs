@@ -19,7 +19,7 @@ pub(crate) const MAX_ID_BYTES: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Compact<'t> {
     pub(crate) header: Header,
-    pub(crate) payload: Vec<u8>,
+    pub(crate) payload: String,
     pub(crate) signed: &'t [u8],
     pub(crate) signature: Vec<u8>,
 }
@@ -62,7 +62,8 @@ impl<'t> Compact<'t> {
         let decode = |segment: &str| b64_decode(segment.as_bytes()).ok_or(JwtError::Malformed("not strict base64url"));
         Ok(Self {
             header: Header::parse(&decode(header)?)?,
-            payload: decode(payload)?,
+            payload: String::from_utf8(decode(payload)?)
+                .map_err(|_| JwtError::Malformed("the payload is not UTF-8"))?,
             signed: signed.as_bytes(),
             signature: decode(signature)?,
         })
@@ -117,7 +118,7 @@ mod tests {
         assert_eq!(compact.header.alg, Algorithm::Es256);
         assert_eq!(compact.header.kid.as_deref(), Some("k"));
         assert_eq!(compact.header.media_type(), Some("AT+jwt"));
-        assert_eq!(compact.payload, b"{}");
+        assert_eq!(compact.payload, "{}");
         assert_eq!(compact.signature, [0, 1, 2]);
         assert!(token.as_bytes().starts_with(compact.signed));
     }
@@ -155,6 +156,12 @@ mod tests {
         let long = "k".repeat(257);
         assert!(with_header(&format!(r#"{{"alg":"ES256","kid":"{long}"}}"#)).is_err());
         assert!(Compact::parse(&"a".repeat(MAX_TOKEN_BYTES + 1)).is_err());
+    }
+
+    #[test]
+    fn a_payload_that_is_no_text_is_refused() {
+        let token = format!("{}.{}.AA", b64(br#"{"alg":"ES256"}"#), b64(b"{\"a\":\"\xFF\"}"));
+        assert_eq!(Compact::parse(&token).unwrap_err(), JwtError::Malformed("the payload is not UTF-8"));
     }
 
     proptest! {

@@ -9,6 +9,7 @@ pub(crate) mod error;
 pub(crate) mod json;
 pub(crate) mod profile;
 pub(crate) mod rules;
+mod texts;
 pub(crate) mod verify;
 
 pub use profile::Profile;

@@ -141,7 +141,7 @@ impl Profile {
     }
 
     /// Whether the token is an access token and no other kind that the issuer signs.
-    pub(crate) fn is_access_token(&self, header: &Header, claims: &RawClaims<'_>, payload: &[u8]) -> bool {
+    pub(crate) fn is_access_token(&self, header: &Header, claims: &RawClaims<'_>, payload: &str) -> bool {
         let typ = header.media_type();
         if typ.is_some_and(|typ| typ.eq_ignore_ascii_case("at+jwt")) {
             return match &self.dialect {
@@ -175,7 +175,7 @@ impl Profile {
     }
 
     /// A preset that would take this token for an access token: a hint for the operator's log, never for the wire.
-    pub(crate) fn preset_for(header: &Header, claims: &RawClaims<'_>, payload: &[u8]) -> Option<&'static str> {
+    pub(crate) fn preset_for(header: &Header, claims: &RawClaims<'_>, payload: &str) -> Option<&'static str> {
         [
             (Self::keycloak as fn() -> Self, "Profile::keycloak()"),
             (Self::cognito, "Profile::cognito()"),
@@ -261,9 +261,9 @@ impl Profile {
     }
 
     /// The roles in the payload, from every configured path.
-    pub(crate) fn roles(&self, claims: &RawClaims<'_>, payload: &[u8]) -> Vec<Box<str>> {
+    pub(crate) fn roles<'p>(&self, claims: &RawClaims<'_>, payload: &'p str) -> impl Iterator<Item = Text<'p>> {
         let is_there = |path: &&Vec<Box<str>>| path.first().is_some_and(|name| claims.names.contains(name));
-        self.roles.iter().filter(is_there).flat_map(|path| strings_at(payload, path)).collect()
+        self.roles.iter().filter(is_there).flat_map(|path| strings_at(payload, path))
     }
 }
 
@@ -277,6 +277,6 @@ fn path(dotted: &str) -> Vec<Box<str>> {
     dotted.split('.').map(Box::from).collect()
 }
 
-fn has_mark(payload: &[u8], claim: &str, value: &str) -> bool {
-    matches!(strings_at(payload, &[claim.into()]).as_slice(), [only] if only.as_ref() == value)
+fn has_mark(payload: &str, claim: &str, value: &str) -> bool {
+    matches!(strings_at(payload, &[claim.into()]).as_slice(), [Text(only)] if only == value)
 }

@@ -37,7 +37,7 @@ impl Rules {
         &self,
         header: &Header,
         claims: &RawClaims<'_>,
-        payload: &[u8],
+        payload: &str,
         now: Timestamp,
     ) -> Result<Times, JwtError> {
         if !self.algorithms.contains(&header.alg) {

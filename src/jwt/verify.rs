@@ -4,8 +4,9 @@ use crate::crypto::{Algorithm, Key};
 use crate::jwt::claims::RawClaims;
 use crate::jwt::compact::{Compact, Header};
 use crate::jwt::error::JwtError;
-use crate::jwt::json::{NumericDate, Text};
+use crate::jwt::json::{NumericDate, OneOrMany, Text};
 use crate::jwt::rules::{Rules, Times};
+use crate::jwt::texts::{Collector, Span, Texts};
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
 
@@ -62,24 +63,28 @@ impl CheckedJwt<'_, '_> {
         if !keys.any(|key| key.verifies(header.alg, signed, signature)) {
             return Err(JwtError::Signature);
         }
-        let (claims, profile) = (&self.claims, &rules.profile);
-        let text = |claim: &Option<Text<'_>>| claim.as_ref().map(|Text(text)| Box::from(text.as_ref()));
+        let (claims, profile, payload) = (&self.claims, &rules.profile, self.jwt.compact.payload.as_str());
+        let mut texts = Collector::new(payload);
+        let mut place = |text: &str| texts.place(text);
+        let text = |claim: &Option<Text<'_>>, place: &mut dyn FnMut(&str) -> Span| {
+            claim.as_ref().map(|Text(text)| place(text))
+        };
         Ok(VerifiedJwt {
             algorithm: header.alg,
-            subject: text(&claims.sub),
-            client_id: profile.client_id(claims).map(Box::from),
+            subject: text(&claims.sub, &mut place),
+            client_id: profile.client_id(claims).map(&mut place),
             is_user: profile.is_user(claims),
-            audience: claims.aud.iter().flat_map(|aud| aud.iter().map(Box::from)).collect(),
-            token_id: profile.token_id(claims).map(Box::from),
-            session_id: text(&claims.sid),
+            audience: claims.aud.iter().flat_map(OneOrMany::iter).map(&mut place).collect(),
+            token_id: profile.token_id(claims).map(&mut place),
+            session_id: text(&claims.sid, &mut place),
             scopes: self.scopes.clone(),
-            roles: profile.roles(claims, &self.jwt.compact.payload),
+            roles: profile.roles(claims, payload).map(|Text(role)| place(&role)).collect(),
             issued_at: self.times.issued_at,
             not_before: claims.nbf.map(|NumericDate(at)| at),
             expires_at: self.times.expires_at,
             auth_time: claims.auth_time.map(|NumericDate(at)| at),
-            acr: text(&claims.acr),
-            payload: self.jwt.compact.payload.clone().into_boxed_slice(),
+            acr: text(&claims.acr, &mut place),
+            texts: texts.finish(),
         })
     }
 }
@@ -88,25 +93,62 @@ impl CheckedJwt<'_, '_> {
 #[derive(Debug)]
 pub(crate) struct VerifiedJwt {
     pub(crate) algorithm: Algorithm,
-    pub(crate) subject: Option<Box<str>>,
-    pub(crate) client_id: Option<Box<str>>,
     pub(crate) is_user: bool,
-    pub(crate) audience: Vec<Box<str>>,
-    pub(crate) token_id: Option<Box<str>>,
-    pub(crate) session_id: Option<Box<str>>,
     pub(crate) scopes: ScopeSet,
-    pub(crate) roles: Vec<Box<str>>,
     pub(crate) issued_at: Timestamp,
     pub(crate) not_before: Option<Timestamp>,
     pub(crate) expires_at: Timestamp,
     pub(crate) auth_time: Option<Timestamp>,
-    pub(crate) acr: Option<Box<str>>,
-    pub(crate) payload: Box<[u8]>,
+    subject: Option<Span>,
+    client_id: Option<Span>,
+    audience: Box<[Span]>,
+    token_id: Option<Span>,
+    session_id: Option<Span>,
+    roles: Box<[Span]>,
+    acr: Option<Span>,
+    texts: Texts,
 }
 
 impl VerifiedJwt {
     /// Before this, less the leeway, the token is refused: the later of `nbf` and `iat`.
     pub(crate) fn starts_at(&self) -> Timestamp {
         self.not_before.map_or(self.issued_at, |not_before| not_before.max(self.issued_at))
+    }
+
+    /// All claims as they were signed: one JSON object.
+    pub(crate) fn payload(&self) -> &str {
+        self.texts.payload()
+    }
+
+    pub(crate) fn subject(&self) -> Option<&str> {
+        self.text(self.subject)
+    }
+
+    pub(crate) fn client_id(&self) -> Option<&str> {
+        self.text(self.client_id)
+    }
+
+    pub(crate) fn token_id(&self) -> Option<&str> {
+        self.text(self.token_id)
+    }
+
+    pub(crate) fn session_id(&self) -> Option<&str> {
+        self.text(self.session_id)
+    }
+
+    pub(crate) fn acr(&self) -> Option<&str> {
+        self.text(self.acr)
+    }
+
+    pub(crate) fn audience(&self) -> impl Iterator<Item = &str> {
+        self.audience.iter().map(|span| self.texts.at(*span))
+    }
+
+    pub(crate) fn roles(&self) -> impl Iterator<Item = &str> {
+        self.roles.iter().map(|span| self.texts.at(*span))
+    }
+
+    fn text(&self, span: Option<Span>) -> Option<&str> {
+        span.map(|span| self.texts.at(span))
     }
 }

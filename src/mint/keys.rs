@@ -260,7 +260,7 @@ mod tests {
             let compact = Compact::parse(&token).unwrap();
             let public = parsed(&key.public_jwk());
             assert_eq!(compact.header.alg, algorithm);
-            assert_eq!(compact.payload, br#"{"sub":"s"}"#);
+            assert_eq!(compact.payload, r#"{"sub":"s"}"#);
             assert!(public.verifies(algorithm, compact.signed, &compact.signature), "{algorithm}");
             assert!(!public.verifies(algorithm, b"another message", &compact.signature), "{algorithm}");
             assert_eq!(public.thumbprint(), key.kid());
@@ -285,7 +285,8 @@ mod tests {
     fn bytes_are_signed_as_they_are() {
         let key = SigningKey::generate(Algorithm::Es256).unwrap();
         let token = key.sign_bytes(br#"{"alg":"ES256"}"#, b"\xFFnot json").unwrap();
-        assert_eq!(Compact::parse(&token).unwrap().payload, b"\xFFnot json");
+        let payload = token.split('.').nth(1).unwrap();
+        assert_eq!(b64_decode(payload.as_bytes()).unwrap(), b"\xFFnot json");
     }
 
     #[test]

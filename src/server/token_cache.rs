@@ -184,7 +184,7 @@ struct ByMemory;
 
 impl Weighter<u128, Arc<Cached>> for ByMemory {
     fn weight(&self, _: &u128, entry: &Arc<Cached>) -> u64 {
-        1 + entry.verdict.jwt.payload.len() as u64 / 1024
+        1 + entry.verdict.jwt.payload().len() as u64 / 1024
     }
 }
 

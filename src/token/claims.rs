@@ -7,9 +7,12 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use serde::de::DeserializeOwned;
 
 /// Types that were read from one payload. Slots are filled once and never emptied, so that a read takes no lock. A type
-/// that finds no free slot is read anew each time: a verdict's memory stays bounded.
+/// that finds no free slot is read anew each time: a verdict's memory stays bounded. There are no slots before the first
+/// type, because many services read none.
 #[derive(Default)]
-pub(crate) struct TypedClaims([OnceLock<Arc<dyn Any + Send + Sync>>; 4]);
+pub(crate) struct TypedClaims(OnceLock<Box<[Slot; 4]>>);
+
+type Slot = OnceLock<Arc<dyn Any + Send + Sync>>;
 
 /// `()` asks for no claims and costs nothing.
 static NO_CLAIMS: LazyLock<Arc<dyn Any + Send + Sync>> = LazyLock::new(|| Arc::new(()));
@@ -17,24 +20,30 @@ static NO_CLAIMS: LazyLock<Arc<dyn Any + Send + Sync>> = LazyLock::new(|| Arc::n
 impl TypedClaims {
     pub(crate) fn read<C: DeserializeOwned + Send + Sync + 'static>(
         &self,
-        payload: &[u8],
+        payload: &str,
     ) -> Result<Arc<C>, ClaimsError> {
         if TypeId::of::<C>() == TypeId::of::<()>()
             && let Ok(none) = Arc::clone(&NO_CLAIMS).downcast()
         {
             return Ok(none);
         }
-        let known = self.0.iter().map_while(OnceLock::get).find(|known| (***known).is::<C>());
+        let known = self
+            .0
+            .get()
+            .into_iter()
+            .flat_map(|slots| slots.iter())
+            .map_while(OnceLock::get)
+            .find(|known| (***known).is::<C>());
         if let Some(known) = known.and_then(|known| Arc::clone(known).downcast().ok()) {
             return Ok(known);
         }
         // The error of the parser quotes the value, and the value is a claim: its position is all that may be told.
         let claims: Arc<C> = Arc::new(
-            serde_json::from_slice(payload)
+            serde_json::from_str(payload)
                 .map_err(|error| ClaimsError { wanted: type_name::<C>(), column: error.column() })?,
         );
         let mut kept: Arc<dyn Any + Send + Sync> = Arc::clone(&claims) as _;
-        for slot in &self.0 {
+        for slot in self.0.get_or_init(Box::default).iter() {
             match slot.set(kept) {
                 Ok(()) => break,
                 Err(taken) => kept = taken,
@@ -81,19 +90,19 @@ mod tests {
     #[test]
     fn a_type_is_read_once() {
         let typed = TypedClaims::default();
-        let first: Arc<Shop> = typed.read(br#"{"tenant":"a","x":1}"#).unwrap();
-        let again: Arc<Shop> = typed.read(b"not even JSON").unwrap();
+        let first: Arc<Shop> = typed.read(r#"{"tenant":"a","x":1}"#).unwrap();
+        let again: Arc<Shop> = typed.read("not even JSON").unwrap();
         assert!(Arc::ptr_eq(&first, &again));
     }
 
     #[test]
     fn an_error_names_the_type_and_no_value() {
-        let error = TypedClaims::default().read::<Shop>(br#"{"tenant":{"hush":1}}"#).unwrap_err().to_string();
+        let error = TypedClaims::default().read::<Shop>(r#"{"tenant":{"hush":1}}"#).unwrap_err().to_string();
         assert!(error.contains("Shop") && !error.contains("hush"), "{error}");
     }
 
     #[test]
     fn no_claims_are_always_there() {
-        assert!(TypedClaims::default().read::<()>(b"").is_ok());
+        assert!(TypedClaims::default().read::<()>("").is_ok());
     }
 }

@@ -68,23 +68,23 @@ impl Authenticated {
     #[must_use]
     pub fn principal(&self) -> Principal<'_> {
         let jwt = &self.verdict.jwt;
-        match (jwt.is_user, &jwt.subject, &jwt.client_id) {
+        match (jwt.is_user, jwt.subject(), jwt.client_id()) {
             (true, Some(subject), _) => Principal::User(subject),
             (_, _, Some(client)) => Principal::Client(client),
-            (_, subject, None) => Principal::Client(subject.as_deref().unwrap_or_default()),
+            (_, subject, None) => Principal::Client(subject.unwrap_or_default()),
         }
     }
 
     /// The `sub` claim. Unique only together with [`issuer`](Self::issuer).
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.verdict.jwt.subject.as_deref()
+        self.verdict.jwt.subject()
     }
 
     /// The client that the token was issued to.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.verdict.jwt.client_id.as_deref()
+        self.verdict.jwt.client_id()
     }
 
     /// The configured issuer whose key verified the token.
@@ -95,7 +95,7 @@ impl Authenticated {
 
     /// The token's audiences, of which one is this service.
     pub fn audience(&self) -> impl Iterator<Item = &str> {
-        self.verdict.jwt.audience.iter().map(AsRef::as_ref)
+        self.verdict.jwt.audience()
     }
 
     /// The scopes as the token holds them, without those that the hierarchy adds.
@@ -112,7 +112,7 @@ impl Authenticated {
 
     /// The roles, from where the issuer's [`Profile`](crate::Profile) reads them.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
-        self.verdict.jwt.roles.iter().map(AsRef::as_ref)
+        self.verdict.jwt.roles()
     }
 
     /// When the token was issued.
@@ -130,19 +130,19 @@ impl Authenticated {
     /// The `jti` claim.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
-        self.verdict.jwt.token_id.as_deref()
+        self.verdict.jwt.token_id()
     }
 
     /// The `sid` claim: the session at the issuer.
     #[must_use]
     pub fn session_id(&self) -> Option<&str> {
-        self.verdict.jwt.session_id.as_deref()
+        self.verdict.jwt.session_id()
     }
 
     /// The `acr` claim: how the user was authenticated.
     #[must_use]
     pub fn acr(&self) -> Option<&str> {
-        self.verdict.jwt.acr.as_deref()
+        self.verdict.jwt.acr()
     }
 
     /// The `auth_time` claim: when the user logged in.
@@ -158,7 +158,7 @@ impl Authenticated {
     /// # Errors
     /// [`ClaimsError`] when a claim that the type needs is missing or has another type.
     pub fn claims<C: DeserializeOwned + Send + Sync + 'static>(&self) -> Result<Arc<C>, ClaimsError> {
-        self.verdict.typed.read(&self.verdict.jwt.payload)
+        self.verdict.typed.read(self.verdict.jwt.payload())
     }
 
     /// Whether the token meets `demand`; for decisions inside a handler.
@@ -169,9 +169,9 @@ impl Authenticated {
         let (jwt, context) = (&self.verdict.jwt, self.context());
         let facts = Facts {
             scopes: &jwt.scopes,
-            roles: &jwt.roles,
+            has_role: &|role| jwt.roles().any(|held| held == role),
             is_user: jwt.is_user,
-            acr: jwt.acr.as_deref(),
+            acr: jwt.acr(),
             auth_time: jwt.auth_time,
         };
         match demand.unmet(&facts, &context.hierarchy, context.now()) {

@@ -135,15 +135,15 @@ pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializ
 }
 
 /// The strings at `path` in an object: one, or an array of them. Whatever else stands there counts as none.
-pub(crate) fn strings_at(json: &[u8], path: &[Box<str>]) -> Vec<Box<str>> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
+pub(crate) fn strings_at<'j>(json: &'j str, path: &[Box<str>]) -> Vec<Text<'j>> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
     AtPath(path).deserialize(&mut deserializer).unwrap_or_default()
 }
 
 struct AtPath<'p>(&'p [Box<str>]);
 
 impl<'de> DeserializeSeed<'de> for AtPath<'_> {
-    type Value = Vec<Box<str>>;
+    type Value = Vec<Text<'de>>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_any(self)
@@ -151,14 +151,18 @@ impl<'de> DeserializeSeed<'de> for AtPath<'_> {
 }
 
 impl<'de> Visitor<'de> for AtPath<'_> {
-    type Value = Vec<Box<str>>;
+    type Value = Vec<Text<'de>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object on the way, strings at its end")
     }
 
+    fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        if self.0.is_empty() { Ok(vec![Text(text.into())]) } else { Err(E::custom("not an object")) }
+    }
+
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        if self.0.is_empty() { Ok(vec![text.into()]) } else { Err(E::custom("not an object")) }
+        if self.0.is_empty() { Ok(vec![Text(text.to_owned().into())]) } else { Err(E::custom("not an object")) }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
@@ -166,8 +170,8 @@ impl<'de> Visitor<'de> for AtPath<'_> {
             return Err(A::Error::custom("not an object"));
         }
         let mut texts = Vec::new();
-        while let Some(Text(text)) = elements.next_element()? {
-            texts.push(text.into());
+        while let Some(text) = elements.next_element()? {
+            texts.push(text);
         }
         Ok(texts)
     }
@@ -221,11 +225,14 @@ mod tests {
 
     #[test]
     fn strings_are_found_at_the_end_of_a_path() {
-        let json = br#"{"a":{"roles":["x","y"],"one":"z","n":3},"b":["q"]}"#;
-        let at = |path: &[&str]| strings_at(json, &path.iter().map(|name| Box::from(*name)).collect::<Vec<_>>());
-        assert_eq!(at(&["a", "roles"]), ["x".into(), "y".into()]);
-        assert_eq!(at(&["a", "one"]), ["z".into()]);
-        assert_eq!(at(&["b"]), ["q".into()]);
+        let json = r#"{"a":{"roles":["x","y"],"one":"z","n":3},"b":["q"]}"#;
+        let at = |path: &[&str]| -> Vec<String> {
+            let path: Vec<_> = path.iter().map(|name| Box::from(*name)).collect();
+            strings_at(json, &path).into_iter().map(|Text(text)| text.into_owned()).collect()
+        };
+        assert_eq!(at(&["a", "roles"]), ["x", "y"]);
+        assert_eq!(at(&["a", "one"]), ["z"]);
+        assert_eq!(at(&["b"]), ["q"]);
         assert!(at(&["a", "n"]).is_empty());
         assert!(at(&["a"]).is_empty());
         assert!(at(&["b", "q"]).is_empty());
