@@ -1,13 +1,14 @@
 //! The compact serialization of a JWS (RFC 7515 section 3.1), taken apart and not yet believed.
 
 use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Deserializer as _, MapAccess, Visitor};
 
 use crate::crypto::{Algorithm, b64_decode};
 use crate::jwt::error::JwtError;
-use crate::jwt::json::{self, Text, present};
+use crate::jwt::json::{JsonError, Members, Strict, Text};
 
 /// The longest token that is looked at, in bytes.
 pub(crate) const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -33,18 +34,50 @@ pub(crate) struct Header {
     pub(crate) kid: Option<Box<str>>,
 }
 
-#[derive(Deserialize)]
+/// The members as they stand.
+#[derive(Default)]
 struct RawHeader<'h> {
-    #[serde(borrow)]
-    alg: Text<'h>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    alg: Option<Text<'h>>,
     typ: Option<Text<'h>>,
-    #[serde(borrow, default, deserialize_with = "present")]
     kid: Option<Text<'h>>,
-    #[serde(default, deserialize_with = "present")]
-    crit: Option<IgnoredAny>,
-    #[serde(default, deserialize_with = "present")]
-    b64: Option<IgnoredAny>,
+    /// `crit` or `b64` stands there.
+    extended: bool,
+}
+
+struct HeaderVisitor<'r>(Strict<'r>);
+
+impl<'de> Visitor<'de> for HeaderVisitor<'_> {
+    type Value = RawHeader<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JOSE header")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<RawHeader<'de>, A::Error> {
+        let (mut header, mut names) = (RawHeader::default(), Members::default());
+        while let Some(name) = names.next(&mut members, self.0)? {
+            match name.as_ref() {
+                "alg" => header.alg = Some(members.next_value()?),
+                "typ" => header.typ = Some(members.next_value()?),
+                "kid" => header.kid = Some(members.next_value()?),
+                "crit" | "b64" => {
+                    members.next_value_seed(self.0)?;
+                    header.extended = true;
+                }
+                _ => members.next_value_seed(self.0)?,
+            }
+        }
+        Ok(header)
+    }
+}
+
+impl<'h> RawHeader<'h> {
+    fn parse(json: &'h [u8]) -> Option<Self> {
+        let reason = Cell::new(JsonError::Syntax);
+        let mut deserializer = serde_json::Deserializer::from_str(str::from_utf8(json).ok()?);
+        let header = deserializer.deserialize_map(HeaderVisitor(Strict::inside_an_object(&reason))).ok()?;
+        deserializer.end().ok().map(|()| header)
+    }
 }
 
 impl<'t> Compact<'t> {
@@ -72,19 +105,21 @@ impl<'t> Compact<'t> {
 
 impl Header {
     fn parse(json: &[u8]) -> Result<Self, JwtError> {
-        let raw: RawHeader<'_> = json::from_slice(json)
-            .map_err(|_| JwtError::Malformed("the header is not a strict JSON object with alg"))?;
+        let malformed = JwtError::Malformed("the header is not a strict JSON object with alg");
+        let Some(RawHeader { alg: Some(Text(alg)), typ, kid, extended }) = RawHeader::parse(json) else {
+            return Err(malformed);
+        };
         // No extension is implemented, so `crit` can only name something unknown or be malformed; `b64` is forbidden
         // in a JWT (RFC 7797 section 7).
-        if raw.crit.is_some() || raw.b64.is_some() {
+        if extended {
             return Err(JwtError::CriticalHeader);
         }
-        let alg = Algorithm::from_name(&raw.alg.0).ok_or(JwtError::Algorithm)?;
-        let kid = raw.kid.map(|Text(kid)| kid);
+        let alg = Algorithm::from_name(&alg).ok_or(JwtError::Algorithm)?;
+        let kid = kid.map(|Text(kid)| kid);
         if kid.as_ref().is_some_and(|kid| kid.len() > MAX_ID_BYTES) {
             return Err(JwtError::Malformed("kid longer than 256 bytes"));
         }
-        Ok(Self { alg, typ: raw.typ.map(|Text(typ)| boxed(typ)), kid: kid.map(boxed) })
+        Ok(Self { alg, typ: typ.map(|Text(typ)| boxed(typ)), kid: kid.map(boxed) })
     }
 
     /// `typ` as a media type: without `application/`, to be compared without case (RFC 7515 section 4.1.9).
