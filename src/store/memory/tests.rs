@@ -50,6 +50,16 @@ fn a_full_store_refuses_forgets_nothing_and_recovers_when_time_has_passed() {
 }
 
 #[test]
+fn a_place_that_is_free_in_one_shard_is_found_from_any_other() {
+    let store = MemoryReplayStore::with_capacity(1, BORN);
+    for n in 0..200 {
+        let now = BORN.plus(WINDOW * n);
+        assert_eq!(store.judge(entry(n.into(), now), now).unwrap(), Replay::Fresh, "{n}");
+        assert_eq!(store.judge(entry(u64::from(n) + 1000, now), now).unwrap(), Replay::Full, "{n}");
+    }
+}
+
+#[test]
 fn no_capacity_is_full_at_once() {
     let store = MemoryReplayStore::with_capacity(0, BORN);
     assert_eq!(store.judge(entry(0, BORN), BORN).unwrap(), Replay::Full);
