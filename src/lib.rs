@@ -65,7 +65,7 @@
 //! — apart —
 //! mint/             keys and tokens for the two below; private
 //! dev/              DevServer: an authorization server on loopback
-//! test/             TestIssuer, TokenBuilder, ManualClock
+//! test/             TestIssuer, TokenBuilder, DpopClient, ManualClock
 //! ```
 //!
 //! # Features

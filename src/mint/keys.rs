@@ -92,12 +92,16 @@ impl SigningKey {
     /// The public key as a JWK, with `kid`, `use` and `alg` (RFC 7517 section 4).
     #[must_use]
     pub fn public_jwk(&self) -> Value {
-        let mut jwk: Map<String, Value> =
-            self.pair.public.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
+        let mut jwk = self.public_members();
         jwk.insert("kid".into(), self.kid().into());
         jwk.insert("use".into(), "sig".into());
         jwk.insert("alg".into(), self.algorithm().as_str().into());
         Value::Object(jwk)
+    }
+
+    /// What makes the public key and no more, as a DPoP proof carries it (RFC 9449 section 4.2).
+    pub(crate) fn public_members(&self) -> Map<String, Value> {
+        self.pair.public.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect()
     }
 
     /// A compact JWS (RFC 7515 section 7.1) of `header` and `claims` exactly as given: not even `alg` is added.

@@ -10,6 +10,8 @@ pub(crate) mod documents;
 pub(crate) mod fault;
 pub(crate) mod key_set;
 pub(crate) mod keys;
+#[cfg(feature = "test-util")]
+pub(crate) mod proof;
 pub(crate) mod token;
 
 use std::fmt;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::crypto::{Algorithm, b64, b64_decode};
 use crate::mint::MintError;
@@ -160,6 +160,18 @@ impl TokenBuilder {
         self.set("roles", roles.into_iter().map(Into::into).collect::<Vec<String>>())
     }
 
+    /// `cnf.jkt`: only who proves possession of `key` may use the token (RFC 9449 section 6.1). A `&DpopClient` is as
+    /// good as a [`SigningKey`].
+    pub fn bound_to(self, key: impl Into<SigningKey>) -> Self {
+        let jkt = key.into().thumbprint().to_owned();
+        self.confirmation(json!({ "jkt": jkt }))
+    }
+
+    /// `cnf`: how the presenter proves possession (RFC 7800 section 3.1), however odd.
+    pub fn confirmation(self, confirmation: Value) -> Self {
+        self.set("cnf", confirmation)
+    }
+
     /// `jti`, the same at each signing.
     pub fn jti(self, jti: impl Into<String>) -> Self {
         self.set("jti", jti.into())
@@ -265,7 +277,7 @@ impl TokenBuilder {
 }
 
 /// One bit in the middle, so that length and encoding stay right.
-fn with_bad_signature(token: &str) -> String {
+pub(super) fn with_bad_signature(token: &str) -> String {
     let Some((message, signature)) = token.rsplit_once('.') else { return token.to_owned() };
     let mut bytes = b64_decode(signature.as_bytes()).unwrap_or_default();
     let middle = bytes.len() / 2;
@@ -283,8 +295,6 @@ impl fmt::Debug for TokenBuilder {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::jwt::compact::Compact;
 
@@ -388,6 +398,16 @@ mod tests {
         assert_eq!(by_rsa["alg"], "PS384");
         let kids = authority.state().keys.jwks()["keys"].as_array().unwrap().len();
         assert_eq!(kids, 2, "a key for PS384 was added");
+    }
+
+    #[test]
+    fn a_bound_token_names_its_key_and_a_given_confirmation_stands_as_it_is() {
+        let key = SigningKey::generate(Algorithm::Es384).unwrap().with_kid("k");
+        let token = TokenBuilder::new(&authority()).bound_to(&key);
+        let cnf = |builder: TokenBuilder| parts(&builder.sign()).1.get("cnf").cloned();
+        assert_eq!(cnf(token.clone()), Some(json!({ "jkt": key.thumbprint() })));
+        assert_eq!(cnf(token.clone().confirmation(json!({ "jkt": 7 }))), Some(json!({ "jkt": 7 })));
+        assert_eq!(cnf(token.without("cnf")), None);
     }
 
     #[test]

@@ -13,17 +13,22 @@
 //!
 //! A [`TokenBuilder`] makes a valid token (RFC 9068) and breaks it on demand: `.expired()`, `.without("aud")`,
 //! `.signed_by(&another)`. A [`TestIssuer`] rotates its keys, fails in the ways of [`Fault`], and counts what is
-//! fetched from it. Nothing here sleeps: a [`ManualClock`] judges tokens, and tokio's paused clock does the rest.
+//! fetched from it. A [`DpopClient`] holds the key of a bound token and makes its proofs (RFC 9449), which a
+//! [`ProofBuilder`] breaks one rule at a time. Nothing here sleeps: a [`ManualClock`] judges tokens, and tokio's paused
+//! clock does the rest.
 
 mod clock;
+mod dpop;
 mod issuer;
 mod request;
 
 pub use clock::ManualClock;
+pub use dpop::DpopClient;
 pub use issuer::{TestIssuer, TestTransport};
 pub use request::RequestExt;
 
 pub use crate::mint::MintError;
 pub use crate::mint::fault::Fault;
 pub use crate::mint::keys::SigningKey;
+pub use crate::mint::proof::ProofBuilder;
 pub use crate::mint::token::TokenBuilder;
