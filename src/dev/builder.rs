@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::crypto::Algorithm;
 use crate::dev::DevServer;
 use crate::dev::clients::{Client, Clients};
+use crate::dev::dpop::Dpop;
 use crate::dev::listen::{OwnedListener, gone};
 use crate::dev::routes::routes;
 use crate::dev::token_endpoint::TokenEndpoint;
@@ -32,8 +33,9 @@ pub struct DevServerBuilder {
     allow_non_loopback: bool,
     issuer_path: String,
     algorithm: Algorithm,
-    clients: Vec<(String, Secret<String>, Vec<String>)>,
+    clients: Vec<Registration>,
     audience: Option<String>,
+    dpop_nonce: bool,
     lifetime: Duration,
     clock: Arc<dyn Clock>,
     quiet: bool,
@@ -48,6 +50,7 @@ impl DevServerBuilder {
             algorithm: Algorithm::Es256,
             clients: Vec::new(),
             audience: None,
+            dpop_nonce: false,
             lifetime: LIFETIME,
             clock: Arc::new(SystemClock),
             quiet: false,
@@ -81,12 +84,33 @@ impl DevServerBuilder {
 
     /// Registers a confidential client and the scopes that it may have.
     pub fn client<S: Into<String>>(
-        mut self,
+        self,
         id: impl Into<String>,
         secret: impl Into<Secret<String>>,
         scopes: impl IntoIterator<Item = S>,
     ) -> Self {
-        self.clients.push((id.into(), secret.into(), scopes.into_iter().map(Into::into).collect()));
+        self.register(id.into(), secret.into(), scopes.into_iter().map(Into::into).collect(), false)
+    }
+
+    /// Registers a confidential client that gets no token without a DPoP proof (`dpop_bound_access_tokens`, RFC 9449
+    /// section 5.2). Any other client may send one.
+    pub fn dpop_bound_client<S: Into<String>>(
+        self,
+        id: impl Into<String>,
+        secret: impl Into<Secret<String>>,
+        scopes: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.register(id.into(), secret.into(), scopes.into_iter().map(Into::into).collect(), true)
+    }
+
+    fn register(mut self, id: String, secret: Secret<String>, scopes: Vec<String>, is_dpop_bound: bool) -> Self {
+        self.clients.push(Registration { id, secret, scopes, is_dpop_bound });
+        self
+    }
+
+    /// Whether a DPoP proof must carry a nonce of this server (RFC 9449 section 8); by default none does.
+    pub const fn dpop_nonce(mut self, required: bool) -> Self {
+        self.dpop_nonce = required;
         self
     }
 
@@ -136,6 +160,7 @@ impl DevServerBuilder {
         authority.state().clock = self.clock;
         authority.state().members = members(authority.issuer(), &clients);
         let endpoint = Arc::new(TokenEndpoint {
+            dpop: Dpop::new(format!("{}/token", authority.issuer()), self.dpop_nonce, authority.now())?,
             authority: Arc::new(authority),
             clients,
             audience: self.audience,
@@ -152,9 +177,18 @@ impl DevServerBuilder {
     }
 }
 
-fn registered(clients: Vec<(String, Secret<String>, Vec<String>)>) -> Result<Clients, DevServerError> {
+/// A client as it was given, before anything of it is checked.
+#[derive(Debug)]
+struct Registration {
+    id: String,
+    secret: Secret<String>,
+    scopes: Vec<String>,
+    is_dpop_bound: bool,
+}
+
+fn registered(clients: Vec<Registration>) -> Result<Clients, DevServerError> {
     let mut registered: Vec<Client> = Vec::with_capacity(clients.len());
-    for (id, secret, scopes) in clients {
+    for Registration { id, secret, scopes, is_dpop_bound } in clients {
         if id.is_empty() || secret.expose().is_empty() {
             return Err(DevServerError::Client("neither its identifier nor its secret may be empty"));
         }
@@ -163,7 +197,7 @@ fn registered(clients: Vec<(String, Secret<String>, Vec<String>)>) -> Result<Cli
         }
         let scopes = ScopeSet::from_tokens(scopes.iter().map(String::as_str))
             .map_err(|_| DevServerError::Client("a scope is malformed (RFC 6749 section 3.3)"))?;
-        registered.push(Client { id, secret, scopes });
+        registered.push(Client { id, secret, scopes, is_dpop_bound });
     }
     Ok(Clients(registered))
 }
@@ -178,6 +212,8 @@ fn members(issuer: &str, clients: &Clients) -> Map<String, Value> {
         ("grant_types_supported".to_owned(), json!(["client_credentials"])),
         ("token_endpoint_auth_methods_supported".to_owned(), json!(["client_secret_basic", "client_secret_post"])),
         ("scopes_supported".to_owned(), json!(scopes)),
+        // RFC 9449 section 5.1.
+        ("dpop_signing_alg_values_supported".to_owned(), json!(Algorithm::ALL.map(Algorithm::as_str))),
     ])
 }
 

@@ -15,6 +15,8 @@ pub(super) struct Client {
     pub(super) id: String,
     pub(super) secret: Secret<String>,
     pub(super) scopes: ScopeSet,
+    /// Gets bound tokens or none (`dpop_bound_access_tokens`, RFC 9449 section 5.2).
+    pub(super) is_dpop_bound: bool,
 }
 
 /// All clients of one server.
@@ -71,8 +73,12 @@ mod tests {
     const WRONG: Option<Refusal> = Some(Refusal::Client);
 
     fn clients() -> Clients {
-        let client =
-            |id: &str, secret: &str| Client { id: id.into(), secret: secret.into(), scopes: ScopeSet::empty() };
+        let client = |id: &str, secret: &str| Client {
+            id: id.into(),
+            secret: secret.into(),
+            scopes: ScopeSet::empty(),
+            is_dpop_bound: false,
+        };
         Clients(vec![client("orders", "s3cr3t"), client("a:b", "p+q r%&")])
     }
 

@@ -25,9 +25,14 @@
 //! ```sh
 //! curl -u shop:s3cr3t -d grant_type=client_credentials -d scope=orders:read http://127.0.0.1:PORT/token
 //! ```
+//!
+//! A token request with a DPoP proof gets a token bound to its key (RFC 9449 section 5); a client registered by
+//! [`dpop_bound_client`](DevServerBuilder::dpop_bound_client) gets no other, and
+//! [`dpop_nonce`](DevServerBuilder::dpop_nonce) makes proofs carry a nonce.
 
 mod builder;
 mod clients;
+mod dpop;
 mod form;
 mod listen;
 mod refusal;
@@ -51,7 +56,7 @@ pub use crate::mint::token::TokenBuilder;
 
 use crate::dev::token_endpoint::TokenEndpoint;
 use crate::mint::authority::Authority;
-use crate::mint::controls::authority_controls;
+use crate::mint::controls::{authority_controls, made};
 
 /// A running authorization server. Dropping it closes its socket and its connections.
 pub struct DevServer {
@@ -89,6 +94,15 @@ impl DevServer {
     /// without one it has none, so name it.
     pub fn token(&self) -> TokenBuilder {
         self.endpoint.builder()
+    }
+
+    /// Gives out a new DPoP nonce from now on; the one before it is still accepted, older ones are not. Nonces also
+    /// turn each minute. Nothing happens when [no nonce is asked for](DevServerBuilder::dpop_nonce).
+    ///
+    /// # Panics
+    /// When the system has no randomness.
+    pub fn rotate_dpop_nonce(&self) {
+        made(self.endpoint.dpop.rotate(self.authority.now()));
     }
 
     /// How many tokens the token endpoint has issued.

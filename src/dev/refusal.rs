@@ -20,6 +20,12 @@ pub(super) enum Refusal {
     Scope,
     /// No resource, or one that is no absolute URI (RFC 8707 section 2).
     Target,
+    /// The DPoP proof is refused or missing, for this reason (RFC 9449 section 5).
+    Proof(&'static str),
+    /// The DPoP proof lacks a nonce of this server (RFC 9449 section 8).
+    Nonce,
+    /// Too many proofs are remembered to take one more.
+    Busy,
     /// The token could not be made.
     Server,
 }
@@ -30,7 +36,10 @@ impl Refusal {
             Self::Client => StatusCode::UNAUTHORIZED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Server => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Request(_) | Self::Grant | Self::Scope | Self::Target => StatusCode::BAD_REQUEST,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Request(_) | Self::Grant | Self::Scope | Self::Target | Self::Proof(_) | Self::Nonce => {
+                StatusCode::BAD_REQUEST
+            }
         }
     }
 
@@ -41,18 +50,23 @@ impl Refusal {
             Self::Grant => "unsupported_grant_type",
             Self::Scope => "invalid_scope",
             Self::Target => "invalid_target",
+            Self::Proof(_) => "invalid_dpop_proof",
+            Self::Nonce => "use_dpop_nonce",
+            Self::Busy => "temporarily_unavailable",
             Self::Server => "server_error",
         }
     }
 
     const fn description(self) -> &'static str {
         match self {
-            Self::Request(reason) => reason,
+            Self::Request(reason) | Self::Proof(reason) => reason,
             Self::TooLarge => "the body is longer than 64 KiB",
             Self::Client => "the client is unknown or its secret is wrong; both are form-encoded before Basic",
             Self::Grant => "only client_credentials is supported",
             Self::Scope => "a scope is malformed or not granted to this client",
             Self::Target => "a resource is missing or is no absolute URI without fragment",
+            Self::Nonce => "the DPoP proof needs the nonce of the DPoP-Nonce header",
+            Self::Busy => "too many DPoP proofs at once",
             Self::Server => "the token could not be made",
         }
     }

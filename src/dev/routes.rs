@@ -10,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use bytes::Bytes;
+use http::HeaderName;
 use http_body::Frame;
 
 use crate::dev::form::MAX_BODY_BYTES;
@@ -17,6 +18,8 @@ use crate::dev::refusal::{Refusal, json_response};
 use crate::dev::token_endpoint::TokenEndpoint;
 use crate::mint::documents::issuer_path;
 use crate::mint::fault::ConnectionFailed;
+
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 pub(super) fn routes(endpoint: Arc<TokenEndpoint>) -> Router {
     let token_path = format!("{}/token", issuer_path(endpoint.authority.issuer()));
@@ -26,10 +29,15 @@ pub(super) fn routes(endpoint: Arc<TokenEndpoint>) -> Router {
 async fn token(State(endpoint): State<Arc<TokenEndpoint>>, request: Request) -> Response {
     let (request, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else { return Refusal::TooLarge.into_response() };
-    match endpoint.answer(&request.headers, &body) {
+    let mut response = match endpoint.answer(&request.headers, &body) {
         Ok(answer) => json_response(&answer),
         Err(refusal) => refusal.into_response(),
+    };
+    // Whoever sends proofs learns the nonce to use next, whatever became of this one (RFC 9449 section 8.2).
+    if request.headers.contains_key("dpop") {
+        response.headers_mut().extend(endpoint.dpop.nonce(endpoint.authority.now()).map(|nonce| (DPOP_NONCE, nonce)));
     }
+    response
 }
 
 async fn document(State(endpoint): State<Arc<TokenEndpoint>>, request: Request) -> Response {

@@ -1,5 +1,8 @@
 //! The server over real loopback sockets. Every wait ends: by an answer, by an end of the connection, or by `within`.
 
+#[cfg(test)]
+mod dpop;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::dev::clients::{Client, Clients};
+use crate::dev::dpop::Dpop;
 use crate::dev::form::Form;
 use crate::dev::refusal::Refusal;
 use crate::mint::authority::{Authority, Count};
@@ -18,6 +19,7 @@ use crate::scope::ScopeSet;
 pub(super) struct TokenEndpoint {
     pub(super) authority: Arc<Authority>,
     pub(super) clients: Clients,
+    pub(super) dpop: Dpop,
     pub(super) audience: Option<String>,
     pub(super) lifetime: Duration,
     pub(super) issued: Count,
@@ -28,21 +30,30 @@ impl TokenEndpoint {
     pub(super) fn answer(&self, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
         let form = Form::parse(headers, body)?;
         let client = self.clients.authenticate(headers, &form)?;
+        let key = self.dpop.prove(headers, self.authority.now())?;
+        if client.is_dpop_bound && key.is_none() {
+            return Err(Refusal::Proof("this client must send a DPoP proof"));
+        }
         match form.get("grant_type") {
-            Some("client_credentials") => self.client_credentials(client, &form),
+            Some("client_credentials") => self.client_credentials(client, &form, key),
             Some(_) => Err(Refusal::Grant),
             None => Err(Refusal::Request("grant_type is missing")),
         }
     }
 
-    /// RFC 6749 section 4.4. The token is the client's own (RFC 9068 section 2.2): `sub` is the client.
-    fn client_credentials(&self, client: &Client, form: &Form) -> Result<Value, Refusal> {
+    /// RFC 6749 section 4.4. The token is the client's own (RFC 9068 section 2.2): `sub` is the client. It is bound to
+    /// `key`, a thumbprint, where one was proved (RFC 9449 section 5).
+    fn client_credentials(&self, client: &Client, form: &Form, key: Option<String>) -> Result<Value, Refusal> {
         let scopes = granted(client, form.get("scope"))?;
         let token = self.builder().audiences(self.audiences(form)?).client(&client.id).client_credentials();
         let token = if scopes.is_empty() { token } else { token.scope(scopes.as_str()) };
+        let (token, token_type) = match key {
+            Some(jkt) => (token.confirmation(json!({ "jkt": jkt })), "DPoP"),
+            None => (token, "Bearer"),
+        };
         let mut members = Map::from_iter([
             ("access_token".to_owned(), token.try_sign().map_err(|_| Refusal::Server)?.into()),
-            ("token_type".to_owned(), "Bearer".into()),
+            ("token_type".to_owned(), token_type.into()),
             ("expires_in".to_owned(), self.lifetime.as_secs().into()),
         ]);
         if !scopes.is_empty() {
@@ -101,9 +112,11 @@ mod tests {
 
     fn endpoint(audience: Option<&str>) -> TokenEndpoint {
         let scopes = "orders:read orders:write".parse().unwrap();
+        let authority = Arc::new(Authority::new("http://127.0.0.1:1".into(), Algorithm::Es256).unwrap());
         TokenEndpoint {
-            authority: Arc::new(Authority::new("http://127.0.0.1:1".into(), Algorithm::Es256).unwrap()),
-            clients: Clients(vec![Client { id: "c".into(), secret: "s".into(), scopes }]),
+            dpop: Dpop::new("http://127.0.0.1:1/token".into(), false, authority.now()).unwrap(),
+            authority,
+            clients: Clients(vec![Client { id: "c".into(), secret: "s".into(), scopes, is_dpop_bound: false }]),
             audience: audience.map(str::to_owned),
             lifetime: Duration::from_secs(60),
             issued: Count::default(),
