@@ -33,6 +33,10 @@
 //! | `OAUTH_SCOPES_SUPPORTED` | further scopes to list in the metadata, separated by commas |
 //! | `OAUTH_REALM` | the `realm` of challenges |
 //! | `OAUTH_REFUSE_QUERY_TOKENS` | `true` refuses requests with a token in the query string |
+//! | `OAUTH_DPOP` | `off`, `accepted` (default) or `required` |
+//! | `OAUTH_DPOP_MAX_AGE_SECONDS` | how old a proof may be: 60 by default |
+//! | `OAUTH_DPOP_NONCE_SECRET`, `OAUTH_DPOP_PREVIOUS_NONCE_SECRET` | at least 32 bytes: proofs need a nonce |
+//! | `OAUTH_ALSO_AT`, `OAUTH_PUBLIC_PREFIX` | how clients reach the service, for the `htu` of proofs |
 //! | `OAUTH_CACHED_VERDICTS` | how many verdicts are kept: 32768 by default, 0 verifies every request |
 //! | `OAUTH_DANGEROUS_LOOPBACK_HTTP` | `true` admits `http` at literal loopback addresses |
 

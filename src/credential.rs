@@ -1,4 +1,5 @@
-//! What came over the wire: one credential in the `Authorization` header, nothing else (RFC 6750 section 2.1).
+//! What came over the wire: one credential in the `Authorization` header, nothing else (RFC 6750 section 2.1, RFC 9449
+//! section 7.1).
 //!
 //! A token in the query string, in the body or in `Proxy-Authorization` is never read (OAuth 2.1 section 5.1).
 
@@ -8,34 +9,97 @@ use http::HeaderMap;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 
-/// A Bearer credential. Nothing in it is believed yet.
+/// How a credential is presented (RFC 6750 section 2.1, RFC 9449 section 7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// Whoever holds the token may use it.
+    Bearer,
+    /// The token is presented with a proof of the key that it is bound to.
+    Dpop,
+}
+
+/// The schemes that a service takes, or that a request tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Schemes {
+    pub(crate) bearer: bool,
+    pub(crate) dpop: bool,
+}
+
+impl Schemes {
+    pub(crate) const fn has(self, scheme: Scheme) -> bool {
+        match scheme {
+            Scheme::Bearer => self.bearer,
+            Scheme::Dpop => self.dpop,
+        }
+    }
+
+    /// That scheme alone.
+    pub(crate) const fn only(scheme: Scheme) -> Self {
+        Self { bearer: matches!(scheme, Scheme::Bearer), dpop: matches!(scheme, Scheme::Dpop) }
+    }
+
+    fn add(&mut self, scheme: Scheme) {
+        match scheme {
+            Scheme::Bearer => self.bearer = true,
+            Scheme::Dpop => self.dpop = true,
+        }
+    }
+
+    /// The schemes among `self` that the header lines try, in lists and repetitions too.
+    fn tried(self, headers: &HeaderMap) -> Self {
+        let mut tried = Self::default();
+        for line in headers.get_all(AUTHORIZATION) {
+            for part in line.as_bytes().split(|byte| *byte == b',') {
+                if let Some(scheme) = scheme_of(part.trim_ascii_start()).0.filter(|scheme| self.has(*scheme)) {
+                    tried.add(scheme);
+                }
+            }
+        }
+        tried
+    }
+}
+
+/// The scheme that a value begins with, and what follows its name.
+fn scheme_of(value: &[u8]) -> (Option<Scheme>, &[u8]) {
+    let name_len = value.iter().position(|byte| !is_tchar(*byte)).unwrap_or(value.len());
+    let (name, rest) = value.split_at(name_len);
+    let known = [(Scheme::Bearer, b"Bearer".as_slice()), (Scheme::Dpop, b"DPoP")];
+    let scheme = known.into_iter().find(|(_, known)| name.eq_ignore_ascii_case(known)).map(|(scheme, _)| scheme);
+    (scheme, rest)
+}
+
+/// A credential. Nothing in it is believed yet.
 #[derive(Clone, Copy)]
 pub(crate) struct Credential<'h> {
+    scheme: Scheme,
     token: &'h str,
     header: &'h HeaderValue,
 }
 
 impl<'h> Credential<'h> {
-    /// Finds the credential. `None` when there is none, or one of a scheme that is not OAuth's (RFC 6750 section 3.1).
-    pub(crate) fn from_headers(headers: &'h HeaderMap) -> Result<Option<Self>, CredentialError> {
+    /// Finds the credential. `None` when there is none, or one of a scheme that this service does not take (RFC 6750
+    /// section 3.1).
+    pub(crate) fn from_headers(headers: &'h HeaderMap, taken: Schemes) -> Result<Option<Self>, CredentialError> {
         let mut lines = headers.get_all(AUTHORIZATION).iter();
         let Some(header) = lines.next() else { return Ok(None) };
         // Not a list field (RFC 9110 section 5.3): of two lines, none may be chosen.
         if lines.next().is_some() {
-            return Err(CredentialError::Repeated);
+            return Err(CredentialError::Repeated(taken.tried(headers)));
         }
-        let value = header.as_bytes();
-        let scheme_len = value.iter().position(|byte| !is_tchar(*byte)).unwrap_or(value.len());
-        let (scheme, rest) = value.split_at(scheme_len);
-        if !scheme.eq_ignore_ascii_case(b"Bearer") {
+        let (Some(scheme), rest) = scheme_of(header.as_bytes()) else { return Ok(None) };
+        if !taken.has(scheme) {
             return Ok(None);
         }
         let token = after_spaces(rest);
         let separated = token.len() < rest.len();
         match std::str::from_utf8(token) {
-            Ok(token) if separated && is_token68(token.as_bytes()) => Ok(Some(Self { token, header })),
-            _ => Err(CredentialError::Syntax),
+            Ok(token) if separated && is_token68(token.as_bytes()) => Ok(Some(Self { scheme, token, header })),
+            _ => Err(CredentialError::Syntax(taken.tried(headers))),
         }
+    }
+
+    pub(crate) const fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// The token as it was sent.
@@ -97,18 +161,29 @@ pub(crate) fn is_in_query(query: Option<&str>) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CredentialError {
     /// More than one `Authorization` line.
-    Repeated,
-    /// Not `Bearer`, spaces and one token.
-    Syntax,
+    Repeated(Schemes),
+    /// Not a scheme, spaces and one token.
+    Syntax(Schemes),
     /// A token in the query string, which the configuration refuses.
     InQuery,
+}
+
+impl CredentialError {
+    /// The schemes that the request tried.
+    pub(crate) const fn tried(self) -> Schemes {
+        match self {
+            Self::Repeated(tried) | Self::Syntax(tried) => tried,
+            // A way to present a Bearer token (RFC 6750 section 2.3).
+            Self::InQuery => Schemes { bearer: true, dpop: false },
+        }
+    }
 }
 
 impl fmt::Display for CredentialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Repeated => "more than one Authorization header line",
-            Self::Syntax => "the Authorization header is not 'Bearer', a space and one token",
+            Self::Repeated(_) => "more than one Authorization header line",
+            Self::Syntax(_) => "the Authorization header is not a scheme, a space and one token",
             Self::InQuery => "an access_token in the query string, which refuse_query_tokens() forbids",
         })
     }
@@ -122,12 +197,14 @@ mod tests {
 
     use super::*;
 
+    const BOTH: Schemes = Schemes { bearer: true, dpop: true };
+
     fn read(values: &[&[u8]]) -> Result<Option<String>, CredentialError> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
         }
-        Credential::from_headers(&headers).map(|found| found.map(|credential| credential.token().to_owned()))
+        Credential::from_headers(&headers, BOTH).map(|found| found.map(|credential| credential.token().to_owned()))
     }
 
     #[test]
@@ -160,7 +237,7 @@ mod tests {
             b"Bearer,x",
             b"Bearer a, DPoP b",
         ] {
-            assert_eq!(read(&[value]), Err(CredentialError::Syntax), "{:?}", String::from_utf8_lossy(value));
+            assert!(matches!(read(&[value]), Err(CredentialError::Syntax(_))), "{:?}", String::from_utf8_lossy(value));
         }
         for value in [&b"Basic dTpw"[..], b"", b"Bearer2 tok", b"\xFF"] {
             assert_eq!(read(&[value]), Ok(None));
@@ -171,7 +248,7 @@ mod tests {
     #[test]
     fn two_lines_are_refused_even_if_equal() {
         for second in [&b"Bearer tok"[..], b"Basic dTpw", b"DPoP tok"] {
-            assert_eq!(read(&[b"Bearer tok", second]), Err(CredentialError::Repeated));
+            assert!(matches!(read(&[b"Bearer tok", second]), Err(CredentialError::Repeated(_))));
         }
     }
 
@@ -183,13 +260,31 @@ mod tests {
         assert!(!is_in_query(None));
     }
 
+    #[test]
+    fn every_scheme_that_was_tried_is_told() {
+        let tried = |values: &[&[u8]]| read(values).unwrap_err().tried();
+        assert_eq!(tried(&[b"Bearer a", b"dpop b"]), BOTH);
+        assert_eq!(tried(&[b"Bearer a, DPoP b"]), BOTH);
+        assert_eq!(tried(&[b"DPoP"]), Schemes::only(Scheme::Dpop));
+        assert_eq!(tried(&[b"Basic a", b"Basic b"]), Schemes::default());
+    }
+
+    #[test]
+    fn a_scheme_that_is_not_taken_is_nothing() {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("DPoP tok"));
+        let found = |taken| Credential::from_headers(&headers, taken).unwrap().map(|found| found.scheme());
+        assert_eq!(found(Schemes::only(Scheme::Bearer)), None);
+        assert_eq!(found(BOTH), Some(Scheme::Dpop));
+    }
+
     proptest! {
         #[test]
         fn no_header_makes_the_parser_panic(value in proptest::collection::vec(any::<u8>(), 0..80)) {
             if let Ok(value) = HeaderValue::from_bytes(&[b"Bearer", value.as_slice()].concat()) {
                 let mut headers = HeaderMap::new();
                 headers.insert(AUTHORIZATION, value);
-                let _ = Credential::from_headers(&headers);
+                let _ = Credential::from_headers(&headers, BOTH);
             }
         }
     }

@@ -26,7 +26,7 @@
 //! ```
 //!
 //! Start with the README; the [`guide`] has a chapter for each question that comes after it: [how a token is
-//! judged](guide::jwt), [several issuers](guide::many_issuers), [scopes](guide::scopes), [testing](guide::testing),
+//! judged](guide::jwt), [several issuers](guide::many_issuers), [DPoP](guide::dpop), [scopes](guide::scopes), [testing](guide::testing),
 //! [configuration](guide::configuration), [deploying](guide::deploying), [observing](guide::observability), [every
 //! default](guide::defaults) and [the threat model](guide::threats).
 //!
@@ -43,7 +43,7 @@
 //! secret.rs ●       Secret: not printed, wiped, compared in constant time
 //! scope.rs ●        ScopeSet, ScopeHierarchy, scopes!
 //! demand.rs ●       Demand, Requirement, AnyOf: what a route asks, as constant data
-//! crypto/ ●         Algorithm, parsed public keys; the only place that verifies a signature
+//! crypto/ ●         Algorithm, parsed public keys, hashes, seals; the only place that verifies a signature
 //! observe.rs        events as plain data, tracing, metrics
 //! — ports —         what is asked of the world
 //! transport/        any tower service that answers HTTP; the limits that none can loosen; the built-in HTTPS client
@@ -51,6 +51,7 @@
 //! — rules —         how a credential is judged
 //! credential.rs ●   the Authorization header, and nothing else
 //! jwt/ ●            compact serialization, strict JSON, claims, profiles, rules, signature; VerifiedJwt is the witness
+//! dpop/ ●           proofs of possession: their checks, the URI that they are for, nonces without memory, the policy
 //! — sources —       where keys come from
 //! discovery.rs      an issuer's metadata, believed only under its own name
 //! jwks/             key sets read key by key, and the ring that keeps one fresh
@@ -93,6 +94,7 @@ pub mod store;
 pub mod transport;
 
 mod credential;
+mod dpop;
 mod jwt;
 
 mod discovery;
@@ -118,12 +120,15 @@ pub mod test;
 
 pub use crypto::Algorithm;
 pub use demand::{AnyOf, Demand, Requirement};
+pub use dpop::{Dpop, NonceKey};
 pub use guard::{Granted, require};
 pub use jwt::Profile;
 pub use layer::{OAuthLayer, PathRules, Preflight};
 pub use reject::{EmptyBodies, OnRejection, Rejection, RejectionKind, RejectionResponse, StandardBodies};
 pub use scope::ScopeHierarchy;
-pub use server::{ConfigError, Issuer, MaxLifetime, NotReady, OAuthConfig, OAuthConfigBuilder, ResourceServer};
+pub use server::{
+    ConfigError, Issuer, MaxLifetime, NotReady, OAuthConfig, OAuthConfigBuilder, OriginalTarget, ResourceServer,
+};
 pub use token::{Anonymous, Authenticated, ClaimsError, Principal, Token};
 
 /// The README's examples, run like those of the guide.

@@ -1,9 +1,10 @@
-//! Algorithms and public keys: the only file that names the crypto crate for verification.
+//! Algorithms, public keys, hashes and seals: the only room that names the crypto crate, signing apart.
 //!
 //! Asymmetric signatures only. HMAC and `none` have no spelling here, so no configuration can admit them
 //! (RFC 8725 section 3.1). A key is parsed once, when its key set is loaded, and refuses what its type, curve or
 //! size does not fit.
 
+pub(crate) mod aead;
 mod algorithm;
 
 use std::fmt;
@@ -208,7 +209,7 @@ fn without_leading_zeros(mut bytes: &[u8]) -> &[u8] {
 pub(crate) struct UnfitKey(pub(crate) &'static str);
 
 fn thumbprint(members: &str) -> String {
-    b64(digest::digest(&digest::SHA256, members.as_bytes()).as_ref())
+    b64(&sha256(&[members.as_bytes()]))
 }
 
 /// base64url without padding (RFC 7515 section 2).
@@ -219,6 +220,18 @@ pub(crate) fn b64(bytes: &[u8]) -> String {
 /// Strict base64url: no padding, no other alphabet, unused bits zero (RFC 4648 section 3.5).
 pub(crate) fn b64_decode(text: &[u8]) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// SHA-256 of `parts` one after the other; where their bounds matter, the parts must tell them.
+pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    let mut hash = [0; 32];
+    // A SHA-256 hash has 32 bytes, so nothing is left out.
+    hash.iter_mut().zip(context.finish().as_ref()).for_each(|(to, from)| *to = *from);
+    hash
 }
 
 /// Unpredictable bytes; `None` when the system has none to give.

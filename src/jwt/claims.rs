@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use crate::jwt::confirmation::{Confirmation, Confirmations};
 use crate::jwt::error::JwtError;
 use crate::jwt::json::{JsonError, Members, NumericDate, OneOrMany, Strict, Text};
 
@@ -24,8 +25,7 @@ pub(crate) struct RawClaims<'c> {
     pub(crate) auth_time: Option<NumericDate>,
     pub(crate) acr: Option<Text<'c>>,
     pub(crate) sid: Option<Text<'c>>,
-    /// `cnf` is an object; its methods are read where they can be proved.
-    pub(crate) bound: bool,
+    pub(crate) confirmation: Option<Confirmation<'c>>,
     /// `nonce`, `at_hash` or `c_hash` stands there: the marks of an ID token.
     pub(crate) id_token_mark: bool,
     /// `events` stands there: a security event or logout token.
@@ -111,9 +111,8 @@ impl<'de> Visitor<'de> for ClaimsVisitor<'_> {
                 "sid" => claims.sid = self.read(&mut members, "sid")?,
                 "cnf" => {
                     self.claim.set("cnf");
-                    members.next_value_seed(Object(self.strict))?;
+                    claims.confirmation = Some(members.next_value_seed(Confirmations(self.strict))?);
                     self.claim.set("");
-                    claims.bound = true;
                 }
                 "nonce" | "at_hash" | "c_hash" => {
                     members.next_value_seed(self.strict)?;
@@ -195,29 +194,6 @@ impl<'de> Visitor<'de> for VendorText<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
         self.0.visit_map(members).map(|()| None)
-    }
-}
-
-/// An object, and nothing else.
-struct Object<'r>(Strict<'r>);
-
-impl<'de> DeserializeSeed<'de> for Object<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Object<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<(), A::Error> {
-        self.0.visit_map(members)
     }
 }
 

@@ -124,10 +124,16 @@ impl Header {
 
     /// `typ` as a media type: without `application/`, to be compared without case (RFC 7515 section 4.1.9).
     pub(crate) fn media_type(&self) -> Option<&str> {
-        let typ = self.typ.as_deref()?;
-        const PREFIX: &str = "application/";
-        let has_prefix = typ.get(..PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(PREFIX));
-        Some(if has_prefix { typ.get(PREFIX.len()..).unwrap_or_default() } else { typ })
+        self.typ.as_deref().map(media_type)
+    }
+}
+
+/// A `typ` without `application/`, which it may leave out.
+pub(crate) fn media_type(typ: &str) -> &str {
+    const PREFIX: &str = "application/";
+    match typ.split_at_checked(PREFIX.len()) {
+        Some((head, rest)) if head.eq_ignore_ascii_case(PREFIX) => rest,
+        _ => typ,
     }
 }
 

@@ -5,8 +5,10 @@
 
 pub(crate) mod claims;
 pub(crate) mod compact;
+pub(crate) mod confirmation;
 pub(crate) mod error;
 pub(crate) mod json;
+pub(crate) mod jwk;
 pub(crate) mod profile;
 pub(crate) mod rules;
 mod texts;

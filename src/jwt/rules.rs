@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::crypto::Algorithm;
 use crate::jwt::claims::RawClaims;
 use crate::jwt::compact::{Header, MAX_ID_BYTES};
+use crate::jwt::confirmation::Confirmation;
 use crate::jwt::error::JwtError;
 use crate::jwt::json::{NumericDate, OneOrMany, Text};
 use crate::jwt::profile::Profile;
@@ -22,6 +23,8 @@ pub(crate) struct Rules {
     pub(crate) profile: Profile,
     pub(crate) leeway: Duration,
     pub(crate) max_lifetime: Option<Duration>,
+    /// Whether `cnf.jkt` can be proved (RFC 9449).
+    pub(crate) proves_dpop: bool,
 }
 
 /// The times that passed the rules.
@@ -58,8 +61,9 @@ impl Rules {
         }
         self.check_audience(claims)?;
         let times = self.check_times(claims, now)?;
-        // No method of RFC 7800 can be proved yet, so a bound token would pass as an unbound one.
-        if claims.bound {
+        // A bound token whose binding cannot be proved would pass as an unbound one.
+        let provable = |bound: &Confirmation<'_>| self.proves_dpop && bound.jkt.is_some() && !bound.unprovable;
+        if !claims.confirmation.as_ref().is_none_or(provable) {
             return Err(JwtError::Bound);
         }
         Ok(times)

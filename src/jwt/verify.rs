@@ -84,6 +84,7 @@ impl CheckedJwt<'_, '_> {
             expires_at: self.times.expires_at,
             auth_time: claims.auth_time.map(|NumericDate(at)| at),
             acr: text(&claims.acr, &mut place),
+            jkt: claims.confirmation.as_ref().and_then(|bound| text(&bound.jkt, &mut place)),
             texts: texts.finish(),
         })
     }
@@ -106,6 +107,7 @@ pub(crate) struct VerifiedJwt {
     session_id: Option<Span>,
     roles: Box<[Span]>,
     acr: Option<Span>,
+    jkt: Option<Span>,
     texts: Texts,
 }
 
@@ -138,6 +140,11 @@ impl VerifiedJwt {
 
     pub(crate) fn acr(&self) -> Option<&str> {
         self.text(self.acr)
+    }
+
+    /// The thumbprint of the key that the token is bound to (RFC 9449 section 6.1).
+    pub(crate) fn jkt(&self) -> Option<&str> {
+        self.text(self.jkt)
     }
 
     pub(crate) fn audience(&self) -> impl Iterator<Item = &str> {

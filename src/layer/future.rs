@@ -5,15 +5,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header::ORIGIN;
+use http::header::{CACHE_CONTROL, ORIGIN};
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::Options;
 use super::gate::Gate;
-use crate::reject::{Rejection, RejectionResponse, Unrendered, apply, expose_to_scripts};
+use crate::reject::{DPOP_NONCE, Rejection, RejectionResponse, Unrendered, apply, expose_to_scripts};
 use crate::server::ResourceServer;
 use crate::token::Authenticated;
 
@@ -99,7 +99,8 @@ where
                     let Some(mut waiting) = held.take() else { panic!("polled after completion") };
                     let (mut parts, body) = waiting.request.into_parts();
                     match waiting.gate.open(verdict, &waiting.server, &waiting.options, &mut parts) {
-                        Ok(()) => {
+                        Ok(nonce) => {
+                            *this.finish = this.finish.take().map(|finish| finish.with_nonce(nonce));
                             waiting.request = Request::from_parts(parts, body);
                             Step::Readying { held: Some(waiting) }
                         }
@@ -153,11 +154,17 @@ pub(super) struct Finish<R> {
     bodies: R,
     head: bool,
     cross_origin: bool,
+    nonce: Option<HeaderValue>,
 }
 
 impl<R> Finish<R> {
     pub(super) fn new(bodies: R, parts: &Parts) -> Self {
-        Self { bodies, head: parts.method == Method::HEAD, cross_origin: parts.headers.contains_key(ORIGIN) }
+        let (head, cross_origin) = (parts.method == Method::HEAD, parts.headers.contains_key(ORIGIN));
+        Self { bodies, head, cross_origin, nonce: None }
+    }
+
+    pub(super) fn with_nonce(self, nonce: Option<HeaderValue>) -> Self {
+        Self { nonce, ..self }
     }
 
     /// The answer to a refused request.
@@ -182,6 +189,11 @@ impl<R> Finish<R> {
             && let Some(rejection) = response.extensions().get::<Rejection>().cloned()
         {
             return self.refuse(&rejection);
+        }
+        if let Some(nonce) = self.nonce {
+            // One nonce alone, and no cache that would hand it to another client (RFC 9449 sections 8.1 and 8.2).
+            response.headers_mut().insert(DPOP_NONCE, nonce);
+            response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         }
         if self.cross_origin {
             expose_to_scripts(&mut response);

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use http::Method;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
 use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method};
 
 use super::paths::Ruling;
 use super::{Access, Options, Preflight};
 use crate::reject::{Cause, Rejection};
 use crate::server::{Decision, ResourceServer};
 use crate::token::{Anonymous, Authenticated};
+
+/// Carries the proof of possession (RFC 9449 section 4.1).
+const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// The ruling on one request.
 pub(super) struct Gate {
@@ -36,26 +39,29 @@ impl Gate {
             // A layer of the same server around this one has proved the credential already.
             Some(known) if known.context().server == server.id() => Decision::Now(Ok(Some(known.clone()))),
             Some(known) => {
-                let mixed = Rejection::new(Cause::ServersMixed, None);
+                let mixed = Rejection::mistake(Cause::ServersMixed);
                 Decision::Now(Err(known.context().refuse(mixed, None, true)))
             }
         }
     }
 
-    /// Puts the verdict into the request's extensions, or says why the request may not pass.
+    /// Puts the verdict into the request's extensions, or says why the request may not pass. Gives the nonce for the
+    /// client's next proof.
     pub(super) fn open(
         &self,
         verdict: Result<Option<Authenticated>, Rejection>,
         server: &ResourceServer,
         options: &Options,
         parts: &mut Parts,
-    ) -> Result<(), Rejection> {
+    ) -> Result<Option<HeaderValue>, Rejection> {
+        let mut nonce = None;
         match verdict? {
             Some(authenticated) => {
                 self.ruling.demands.iter().try_for_each(|demand| authenticated.meets(demand))?;
                 if let Some(inject) = options.typed {
                     inject(&authenticated, &mut parts.extensions)?;
                 }
+                nonce = authenticated.dpop_nonce().cloned();
                 parts.extensions.remove::<Anonymous>();
                 parts.extensions.insert(authenticated);
             }
@@ -72,11 +78,16 @@ impl Gate {
         }
         if options.strip_credential {
             parts.headers.remove(AUTHORIZATION);
-        } else if let Some(credential) = parts.headers.get_mut(AUTHORIZATION) {
-            // Whoever prints the request's headers from here on prints no token.
-            credential.set_sensitive(true);
+            parts.headers.remove(DPOP);
+        } else {
+            // Whoever prints the request's headers from here on prints neither token nor proof.
+            for name in [&AUTHORIZATION, &DPOP] {
+                if let Some(credential) = parts.headers.get_mut(name) {
+                    credential.set_sensitive(true);
+                }
+            }
         }
-        Ok(())
+        Ok(nonce)
     }
 }
 

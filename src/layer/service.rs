@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use tower::Service;
 
 use super::Options;
 use super::future::{Finish, Held, ResponseFuture};
 use super::gate::Gate;
 use crate::reject::RejectionResponse;
+use crate::server::original::original_uri;
 use crate::server::{Decision, ResourceServer};
 
 /// The service that [`OAuthLayer`](crate::OAuthLayer) makes.
@@ -55,7 +56,10 @@ where
         let gate = Gate::new(&self.options, &parts);
         match gate.decide(&self.server, &parts) {
             Decision::Now(verdict) => match gate.open(verdict, &self.server, &self.options, &mut parts) {
-                Ok(()) => ResponseFuture::calling(self.inner.call(Request::from_parts(parts, body)), finish),
+                Ok(nonce) => {
+                    let answer = self.inner.call(Request::from_parts(parts, body));
+                    ResponseFuture::calling(answer, finish.with_nonce(nonce))
+                }
                 Err(rejection) => ResponseFuture::answered(finish.refuse(&rejection)),
             },
             Decision::Later(verdict) => {
@@ -95,14 +99,4 @@ impl<S: fmt::Debug, R> fmt::Debug for OAuth<S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OAuth").field("inner", &self.inner).field("server", &self.server).finish_non_exhaustive()
     }
-}
-
-#[cfg(feature = "axum")]
-fn original_uri<'r>(extensions: &'r http::Extensions, uri: &'r Uri) -> &'r Uri {
-    extensions.get::<axum::extract::OriginalUri>().map_or(uri, |original| &original.0)
-}
-
-#[cfg(not(feature = "axum"))]
-fn original_uri<'r>(_: &'r http::Extensions, uri: &'r Uri) -> &'r Uri {
-    uri
 }

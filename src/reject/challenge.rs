@@ -1,13 +1,18 @@
-//! `WWW-Authenticate`: what a refused client needs to know, and nothing more (RFC 6750 section 3, RFC 9728 section 5.1).
+//! `WWW-Authenticate`: what a refused client needs to know, and nothing more (RFC 6750 section 3, RFC 9449 section 7.1,
+//! RFC 9728 section 5.1).
+//!
+//! A 401 has one challenge for each scheme that the service takes; the error stands in that of the scheme that was tried
+//! (RFC 9449 section 7.2). A 403 speaks to the scheme that was used alone.
 
 use std::fmt::Write as _;
 
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::{Cause, Rejection, RejectionKind};
-use crate::credential::CredentialError;
+use super::{Cause, Challenges, Rejection, RejectionKind};
+use crate::credential::{CredentialError, Scheme, Schemes};
 use crate::demand::Unmet;
+use crate::dpop::error::DpopError;
 use crate::jwt::error::JwtError;
 
 /// Renders challenges. Those that depend on nothing but the configuration are rendered once.
@@ -15,83 +20,148 @@ use crate::jwt::error::JwtError;
 pub(crate) struct Challenger {
     realm: String,
     resource_metadata: String,
-    nothing: HeaderValue,
-    invalid_request: HeaderValue,
-    invalid_token: HeaderValue,
+    taken: Schemes,
+    /// The algorithms of proofs, for `algs`.
+    algs: String,
+    nothing: Challenges,
+    invalid_token: [Challenges; 2],
+    invalid_proof: Challenges,
+}
+
+/// What one challenge says besides realm and metadata.
+#[derive(Clone, Copy)]
+struct Content<'a> {
+    kind: RejectionKind,
+    scopes: &'a [&'a str],
+    more: &'a str,
+}
+
+impl<'a> Content<'a> {
+    const fn of(kind: RejectionKind) -> Self {
+        Self { kind, scopes: &[], more: "" }
+    }
+
+    const fn with_scopes(kind: RejectionKind, scopes: &'a [&'a str]) -> Self {
+        Self { kind, scopes, more: "" }
+    }
 }
 
 impl Challenger {
     /// `realm` and `resource_metadata` were checked by the configuration: visible ASCII and spaces.
-    pub(crate) fn new(realm: &str, resource_metadata: &str) -> Self {
-        let empty = HeaderValue::from_static("");
+    pub(crate) fn new(realm: &str, resource_metadata: &str, taken: Schemes, algs: &[&str]) -> Self {
         let mut challenger = Self {
             realm: quoted(realm),
             resource_metadata: quoted(resource_metadata),
-            nothing: empty.clone(),
-            invalid_request: empty.clone(),
-            invalid_token: empty,
+            taken,
+            algs: algs.join(" "),
+            nothing: [None, None],
+            invalid_token: [[None, None], [None, None]],
+            invalid_proof: [None, None],
         };
-        challenger.nothing = challenger.render(RejectionKind::CredentialsMissing, &[], "");
-        challenger.invalid_request = challenger.render(RejectionKind::CredentialsMalformed, &[], "");
-        challenger.invalid_token = challenger.render(RejectionKind::TokenMalformed, &[], "");
+        challenger.nothing = challenger.all(Content::of(RejectionKind::CredentialsMissing), Schemes::default());
+        challenger.invalid_token = [Scheme::Bearer, Scheme::Dpop]
+            .map(|tried| challenger.all(Content::of(RejectionKind::TokenMalformed), Schemes::only(tried)));
+        challenger.invalid_proof =
+            challenger.all(Content::of(RejectionKind::ProofInvalid), Schemes::only(Scheme::Dpop));
         challenger
     }
 
-    /// Nothing was presented: a challenge without an error code. `scopes` are those that the route demands, if known.
+    /// Nothing was presented: challenges without an error code. `scopes` are those that the route demands, if known.
     pub(crate) fn credentials_missing(&self, scopes: &[&str]) -> Rejection {
-        let challenge = if scopes.is_empty() {
-            self.nothing.clone()
-        } else {
-            self.render(RejectionKind::CredentialsMissing, scopes, "")
-        };
-        Rejection::new(Cause::CredentialsMissing, Some(challenge))
+        let content = Content::with_scopes(RejectionKind::CredentialsMissing, scopes);
+        let challenges = if scopes.is_empty() { self.nothing.clone() } else { self.all(content, Schemes::default()) };
+        Rejection::new(Cause::CredentialsMissing, challenges)
     }
 
     pub(crate) fn credentials_malformed(&self, error: CredentialError) -> Rejection {
-        Rejection::new(Cause::Credential(error), Some(self.invalid_request.clone()))
+        let challenges = self.all(Content::of(RejectionKind::CredentialsMalformed), error.tried());
+        Rejection::new(Cause::Credential(error), challenges)
     }
 
-    pub(crate) fn invalid_token(&self, error: JwtError) -> Rejection {
-        Rejection::new(Cause::Jwt(error), Some(self.invalid_token.clone()))
+    pub(crate) fn invalid_token(&self, error: JwtError, tried: Scheme) -> Rejection {
+        Rejection::new(Cause::Jwt(error), self.invalid_token_challenges(tried))
     }
 
-    pub(crate) fn claims_mismatch(&self, wanted: &'static str, column: usize) -> Rejection {
-        Rejection::new(Cause::ClaimsMismatch { wanted, column }, Some(self.invalid_token.clone()))
+    /// The token itself is not to blame: how it is bound, or what it holds.
+    pub(crate) fn unfit_token(&self, cause: Cause, tried: Scheme) -> Rejection {
+        Rejection::new(cause, self.invalid_token_challenges(tried))
+    }
+
+    /// A proof that is not one, and a nonce for the next if one is needed.
+    pub(crate) fn invalid_proof(&self, error: DpopError, nonce: Option<HeaderValue>) -> Rejection {
+        let cause = Cause::Dpop(error);
+        match RejectionKind::of(&cause) {
+            kind @ RejectionKind::NonceRequired => {
+                Rejection::with_nonce(cause, self.all(Content::of(kind), Schemes::only(Scheme::Dpop)), nonce)
+            }
+            RejectionKind::ProofKeyMismatch => Rejection::new(cause, self.invalid_token_challenges(Scheme::Dpop)),
+            _ => Rejection::new(cause, self.invalid_proof.clone()),
+        }
     }
 
     /// A valid token that does not meet a demand. A new login is asked for before another grant (RFC 9470 section 3).
-    pub(crate) fn unmet(&self, unmet: &Unmet) -> Rejection {
+    pub(crate) fn unmet(&self, unmet: &Unmet, used: Scheme) -> Rejection {
         let scopes = unmet.demand.challenge_scopes();
+        if unmet.sender {
+            let content = Content::of(RejectionKind::SenderUnproved);
+            return Rejection::new(Cause::SenderUnproved, [None, Some(self.render(Scheme::Dpop, Some(content)))]);
+        }
         if unmet.steps_up() {
-            let mut parameters = String::new();
+            let mut more = String::new();
             let acr_values = unmet.acr_values();
             if !acr_values.is_empty() {
-                let _ = write!(parameters, ", acr_values={}", quoted(&acr_values.join(" ")));
+                let _ = write!(more, ", acr_values={}", quoted(&acr_values.join(" ")));
             }
             if let Some(age) = unmet.max_age {
-                let _ = write!(parameters, ", max_age=\"{}\"", age.as_secs());
+                let _ = write!(more, ", max_age=\"{}\"", age.as_secs());
             }
             let scopes = if unmet.scope { scopes.as_slice() } else { &[] };
-            let challenge = self.render(RejectionKind::StepUpRequired, scopes, &parameters);
-            return Rejection::new(Cause::StepUp, Some(challenge));
+            let content = Content { kind: RejectionKind::StepUpRequired, scopes, more: &more };
+            return Rejection::new(Cause::StepUp, self.one(used, content));
         }
         let cause = match unmet {
             Unmet { scope: true, .. } => Cause::ScopeMissing,
             Unmet { principal: true, .. } => Cause::UserRequired,
             _ => Cause::RoleMissing,
         };
-        Rejection::new(cause, Some(self.render(RejectionKind::ScopeMissing, &scopes, "")))
+        Rejection::new(cause, self.one(used, Content::with_scopes(RejectionKind::ScopeMissing, &scopes)))
     }
 
-    fn render(&self, kind: RejectionKind, scopes: &[&str], more: &str) -> HeaderValue {
-        let mut text = format!("Bearer realm={}", self.realm);
-        if let (Some(error), Some(description)) = (kind.error(), kind.description()) {
-            let _ = write!(text, ", error=\"{error}\", error_description=\"{description}\"");
+    fn invalid_token_challenges(&self, tried: Scheme) -> Challenges {
+        let [bearer, dpop] = &self.invalid_token;
+        match tried {
+            Scheme::Bearer => bearer.clone(),
+            Scheme::Dpop => dpop.clone(),
         }
-        if !scopes.is_empty() {
-            let _ = write!(text, ", scope=\"{}\"", scopes.join(" "));
+    }
+
+    /// A challenge of that scheme alone.
+    fn one(&self, scheme: Scheme, content: Content<'_>) -> Challenges {
+        [Some(self.render(scheme, Some(content))), None]
+    }
+
+    /// A challenge for each scheme that is taken: with `content` where it was tried, or everywhere when it says no error.
+    fn all(&self, content: Content<'_>, tried: Schemes) -> Challenges {
+        [Scheme::Bearer, Scheme::Dpop].map(|scheme| {
+            let told = content.kind.error().is_none() || tried.has(scheme);
+            self.taken.has(scheme).then(|| self.render(scheme, told.then_some(content)))
+        })
+    }
+
+    fn render(&self, scheme: Scheme, content: Option<Content<'_>>) -> HeaderValue {
+        let mut text = match scheme {
+            Scheme::Bearer => format!("Bearer realm={}", self.realm),
+            Scheme::Dpop => format!("DPoP realm={}, algs=\"{}\"", self.realm, self.algs),
+        };
+        if let Some(Content { kind, scopes, more }) = content {
+            if let (Some(error), Some(description)) = (kind.error(), kind.description()) {
+                let _ = write!(text, ", error=\"{error}\", error_description=\"{description}\"");
+            }
+            if !scopes.is_empty() {
+                let _ = write!(text, ", scope=\"{}\"", scopes.join(" "));
+            }
+            text.push_str(more);
         }
-        text.push_str(more);
         let _ = write!(text, ", resource_metadata={}", self.resource_metadata);
         // Unreachable failure: every part is visible ASCII. A bare scheme with an empty realm is still a challenge.
         HeaderValue::from_maybe_shared(Bytes::from(text))
@@ -118,6 +188,8 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
+    const BOTH: Schemes = Schemes { bearer: true, dpop: true };
+
     #[test]
     fn a_realm_is_escaped_and_cannot_split_a_header() {
         assert_eq!(quoted("a\"b\\c"), r#""a\"b\\c""#);
@@ -126,14 +198,26 @@ mod tests {
 
     #[test]
     fn every_challenge_has_a_parameter_and_each_parameter_once() {
-        let challenger = Challenger::new("", "https://rs.example/.well-known/oauth-protected-resource");
-        for challenge in [&challenger.nothing, &challenger.invalid_request, &challenger.invalid_token] {
+        let url = "https://rs.example/.well-known/oauth-protected-resource";
+        let challenger = Challenger::new("", url, BOTH, &["ES256", "EdDSA"]);
+        let all = [&challenger.nothing, &challenger.invalid_proof, &challenger.invalid_token[0]];
+        for challenge in all.into_iter().flatten().flatten() {
             let text = challenge.to_str().unwrap();
-            assert!(text.starts_with("Bearer realm=\"\", "), "{text}");
-            for name in ["realm=", "error=", "scope=", "resource_metadata="] {
+            assert!(text.starts_with("Bearer realm=\"\", ") || text.starts_with("DPoP realm=\"\", "), "{text}");
+            for name in ["realm=", "algs=", "error=", "scope=", "resource_metadata="] {
                 assert!(text.matches(name).count() <= 1, "{text}");
             }
         }
-        assert!(!challenger.nothing.to_str().unwrap().contains("error"));
+        assert!(!format!("{:?}", challenger.nothing).contains("error"));
+    }
+
+    #[test]
+    fn the_error_stands_in_the_scheme_that_was_tried() {
+        let challenger = Challenger::new("r", "https://rs.example/m", BOTH, &["ES256"]);
+        let [bearer, dpop] = challenger.invalid_token_challenges(Scheme::Bearer).map(Option::unwrap);
+        assert!(bearer.to_str().unwrap().contains("error=\"invalid_token\""));
+        assert!(!dpop.to_str().unwrap().contains("error") && dpop.to_str().unwrap().contains("algs=\"ES256\""));
+        let only = Challenger::new("r", "https://rs.example/m", Schemes::only(Scheme::Dpop), &["ES256"]);
+        assert!(only.nothing[0].is_none() && only.nothing[1].is_some());
     }
 }

@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use super::Cause;
 use crate::credential::CredentialError;
+use crate::dpop::error::DpopError;
 use crate::jwt::error::JwtError;
 
 macro_rules! kinds {
@@ -45,6 +46,8 @@ macro_rules! kinds {
 
 const REQUEST: Option<&str> = Some("invalid_request");
 const TOKEN: Option<&str> = Some("invalid_token");
+const PROOF: Option<&str> = Some("invalid_dpop_proof");
+const NONCE: Option<&str> = Some("use_dpop_nonce");
 const SCOPE: Option<&str> = Some("insufficient_scope");
 const STEP_UP: Option<&str> = Some("insufficient_user_authentication");
 
@@ -85,6 +88,18 @@ kinds! {
     IssuedInFuture = "issued_in_future", UNAUTHORIZED, TOKEN;
     /// A token that lives longer than the configuration allows.
     LifetimeTooLong = "lifetime_too_long", UNAUTHORIZED, TOKEN;
+    /// A proof of possession that is missing or not sound (RFC 9449 section 4.3).
+    ProofInvalid = "dpop_proof_invalid", UNAUTHORIZED, PROOF;
+    /// A proof that was used before.
+    ProofReplayed = "dpop_proof_replayed", UNAUTHORIZED, PROOF;
+    /// A proof without a nonce of this server, or with one that is too old.
+    NonceRequired = "dpop_nonce_required", UNAUTHORIZED, NONCE;
+    /// A proof by another key than the one that the token is bound to.
+    ProofKeyMismatch = "dpop_key_mismatch", UNAUTHORIZED, TOKEN;
+    /// A proof for a token that is bound to no key.
+    TokenUnbound = "token_unbound", UNAUTHORIZED, TOKEN;
+    /// A route that takes only tokens bound to the client's key.
+    SenderUnproved = "sender_unproved", UNAUTHORIZED, TOKEN;
     /// A token bound to a key or certificate that was not proved.
     TokenBound = "token_bound", UNAUTHORIZED, TOKEN;
     /// A verified token without the claims that the service reads.
@@ -99,6 +114,8 @@ kinds! {
     StepUpRequired = "step_up_required", UNAUTHORIZED, STEP_UP;
     /// Not judged: no keys to judge with.
     KeysUnavailable = "keys_unavailable", SERVICE_UNAVAILABLE, None;
+    /// Not judged: whether a proof was used before cannot be told.
+    ReplayUnknown = "replay_unknown", SERVICE_UNAVAILABLE, None;
     /// The service's mistake: an extractor without the layer.
     LayerMissing = "layer_missing", INTERNAL_SERVER_ERROR, None;
     /// The service's mistake: layers of two servers within each other.
@@ -110,13 +127,21 @@ impl RejectionKind {
         match cause {
             Cause::CredentialsMissing => Self::CredentialsMissing,
             Cause::Credential(CredentialError::InQuery) => Self::TokenInQuery,
-            Cause::Credential(CredentialError::Repeated | CredentialError::Syntax) => Self::CredentialsMalformed,
+            Cause::Credential(CredentialError::Repeated(_) | CredentialError::Syntax(_)) => Self::CredentialsMalformed,
             Cause::Jwt(error) => Self::of_jwt(error),
             Cause::ClaimsMismatch { .. } => Self::ClaimsMismatch,
             Cause::ScopeMissing => Self::ScopeMissing,
             Cause::RoleMissing => Self::RoleMissing,
             Cause::UserRequired => Self::UserRequired,
             Cause::StepUp => Self::StepUpRequired,
+            Cause::Dpop(DpopError::Replayed) => Self::ProofReplayed,
+            Cause::Dpop(DpopError::NonceMissing | DpopError::NonceInvalid) => Self::NonceRequired,
+            Cause::Dpop(DpopError::KeyMismatch) => Self::ProofKeyMismatch,
+            Cause::Dpop(_) => Self::ProofInvalid,
+            Cause::BoundAsBearer => Self::TokenBound,
+            Cause::Unbound => Self::TokenUnbound,
+            Cause::SenderUnproved => Self::SenderUnproved,
+            Cause::ReplayUnknown(_) => Self::ReplayUnknown,
             Cause::KeysUnavailable(_) => Self::KeysUnavailable,
             Cause::LayerMissing => Self::LayerMissing,
             Cause::ServersMixed => Self::ServersMixed,
@@ -149,6 +174,8 @@ impl RejectionKind {
         Some(match self.error()? {
             "invalid_request" => "the request does not present one well-formed credential",
             "invalid_token" => "the access token is not valid for this resource",
+            "invalid_dpop_proof" => "the DPoP proof is not valid for this request",
+            "use_dpop_nonce" => "the DPoP proof needs the nonce in DPoP-Nonce",
             "insufficient_scope" => "the access token does not grant what this request needs",
             _ => "this request needs a stronger or more recent login",
         })

@@ -9,8 +9,10 @@
 //! | malformed header | 400 | `invalid_request` |
 //! | any fault of the token | 401 | `invalid_token` |
 //! | scope, role or principal lacking | 403 | `insufficient_scope` |
+//! | DPoP proof missing, wrong or used before | 401 | `invalid_dpop_proof` (RFC 9449 section 7.1) |
+//! | DPoP proof without this server's nonce | 401 | `use_dpop_nonce` (RFC 9449 section 9) |
 //! | login too weak or too old | 401 | `insufficient_user_authentication` (RFC 9470) |
-//! | keys unavailable | 503 | none |
+//! | keys or replay store unavailable | 503 | none |
 //! | the service's own mistake | 500 | none |
 
 mod challenge;
@@ -25,10 +27,11 @@ use http::HeaderValue;
 
 pub(crate) use challenge::Challenger;
 pub use kind::RejectionKind;
+pub(crate) use response::{DPOP_NONCE, Unrendered, apply, expose_to_scripts};
 pub use response::{EmptyBodies, OnRejection, RejectionResponse, StandardBodies};
-pub(crate) use response::{Unrendered, apply, expose_to_scripts};
 
 use crate::credential::CredentialError;
+use crate::dpop::error::DpopError;
 use crate::jwt::error::JwtError;
 
 /// Why a request was refused. Cheap to clone, holds no token and no claim value.
@@ -39,9 +42,13 @@ pub struct Rejection(Arc<Inner>);
 
 struct Inner {
     cause: Cause,
-    challenge: Option<HeaderValue>,
+    challenges: Challenges,
+    nonce: Option<HeaderValue>,
     retry_after: Option<Duration>,
 }
+
+/// One challenge for each scheme that the service takes.
+pub(crate) type Challenges = [Option<HeaderValue>; 2];
 
 /// What happened, in full. [`RejectionKind`] is its public name.
 #[derive(Clone, Debug)]
@@ -58,6 +65,16 @@ pub(crate) enum Cause {
     RoleMissing,
     UserRequired,
     StepUp,
+    /// The proof of possession is not one.
+    Dpop(DpopError),
+    /// A bound token presented as if whoever holds it may use it.
+    BoundAsBearer,
+    /// A proof for a token that is bound to no key.
+    Unbound,
+    /// The route takes only tokens that were proved to be the client's own.
+    SenderUnproved,
+    /// Whether a proof was used before cannot be told.
+    ReplayUnknown(&'static str),
     /// No key to judge with, and why.
     KeysUnavailable(Arc<str>),
     LayerMissing,
@@ -65,17 +82,28 @@ pub(crate) enum Cause {
 }
 
 impl Rejection {
-    pub(crate) fn new(cause: Cause, challenge: Option<HeaderValue>) -> Self {
-        Self(Arc::new(Inner { cause, challenge, retry_after: None }))
+    pub(crate) fn new(cause: Cause, challenges: Challenges) -> Self {
+        Self(Arc::new(Inner { cause, challenges, nonce: None, retry_after: None }))
     }
 
-    pub(crate) fn unavailable(why: Arc<str>, retry_after: Duration) -> Self {
-        Self(Arc::new(Inner { cause: Cause::KeysUnavailable(why), challenge: None, retry_after: Some(retry_after) }))
+    /// With a nonce for the client's next proof (RFC 9449 section 9).
+    pub(crate) fn with_nonce(cause: Cause, challenges: Challenges, nonce: Option<HeaderValue>) -> Self {
+        Self(Arc::new(Inner { cause, challenges, nonce, retry_after: None }))
+    }
+
+    /// Not judged, because something is out of reach.
+    pub(crate) fn unavailable(cause: Cause, retry_after: Duration) -> Self {
+        Self(Arc::new(Inner { cause, challenges: [None, None], nonce: None, retry_after: Some(retry_after) }))
+    }
+
+    /// The service's own mistake.
+    pub(crate) fn mistake(cause: Cause) -> Self {
+        Self::new(cause, [None, None])
     }
 
     /// An extractor was used on a route without the layer.
     pub(crate) fn layer_missing() -> Self {
-        Self::new(Cause::LayerMissing, None)
+        Self::mistake(Cause::LayerMissing)
     }
 
     /// What kind of refusal this is.
@@ -90,10 +118,15 @@ impl Rejection {
         self.kind().status()
     }
 
-    /// The `WWW-Authenticate` value of the answer; none for 500 and 503.
+    /// The `WWW-Authenticate` values of the answer, one for each scheme; none for 500 and 503.
+    pub fn challenges(&self) -> impl Iterator<Item = &HeaderValue> {
+        self.0.challenges.iter().flatten()
+    }
+
+    /// The `DPoP-Nonce` of the answer (RFC 9449 section 9).
     #[must_use]
-    pub fn challenge(&self) -> Option<&HeaderValue> {
-        self.0.challenge.as_ref()
+    pub fn dpop_nonce(&self) -> Option<&HeaderValue> {
+        self.0.nonce.as_ref()
     }
 
     /// When to try again, for a request that was not judged.
@@ -124,6 +157,11 @@ impl fmt::Display for Cause {
             Self::RoleMissing => f.write_str("the token lacks a role that the route demands"),
             Self::UserRequired => f.write_str("the route is for users, and a client acts for itself"),
             Self::StepUp => f.write_str("the user's login is too weak or too old for the route"),
+            Self::Dpop(error) => error.fmt(f),
+            Self::BoundAsBearer => f.write_str("the token is bound to a key and was sent as Bearer, without proof of it"),
+            Self::Unbound => f.write_str("the token was sent with a DPoP proof but is bound to no key"),
+            Self::SenderUnproved => f.write_str("the route takes only tokens bound to the client's key, with proof"),
+            Self::ReplayUnknown(why) => write!(f, "whether the DPoP proof was used before cannot be told: {why}"),
             Self::KeysUnavailable(why) => write!(f, "the issuer's keys are not available: {why}"),
             Self::LayerMissing => {
                 f.write_str("the route has an extractor of tower-oauth but no OAuthLayer around it; add .layer(OAuthLayer::new(..))")

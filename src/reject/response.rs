@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use http::{HeaderValue, Response};
+use http::{HeaderName, HeaderValue, Response};
 
 use super::{Rejection, RejectionKind};
 
@@ -88,6 +88,9 @@ where
     }
 }
 
+/// Carries a nonce for the client's next proof (RFC 9449 section 8.1).
+pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
 /// Marks a refusal that a guard made, whose body the layer around it has yet to render.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unrendered;
@@ -96,8 +99,12 @@ pub(crate) struct Unrendered;
 pub(crate) fn apply<B>(rejection: &Rejection, response: &mut Response<B>) {
     *response.status_mut() = rejection.status();
     let headers = response.headers_mut();
-    if let Some(challenge) = rejection.challenge() {
-        headers.insert(WWW_AUTHENTICATE, challenge.clone());
+    headers.remove(WWW_AUTHENTICATE);
+    for challenge in rejection.challenges() {
+        headers.append(WWW_AUTHENTICATE, challenge.clone());
+    }
+    if let Some(nonce) = rejection.dpop_nonce() {
+        headers.insert(DPOP_NONCE, nonce.clone());
     }
     if let Some(after) = rejection.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
@@ -117,6 +124,8 @@ fn problem(kind: RejectionKind) -> Bytes {
     let status = kind.status();
     let (section, title) = match (kind.error(), status.as_u16()) {
         (Some("insufficient_user_authentication"), _) => ("rfc9470#section-3", "A stronger or newer login is needed"),
+        (Some("invalid_dpop_proof"), _) => ("rfc9449#section-7.1", "The DPoP proof is not valid"),
+        (Some("use_dpop_nonce"), _) => ("rfc9449#section-9", "The DPoP proof needs a nonce"),
         (Some("insufficient_scope"), _) => ("rfc6750#section-3.1", "The token does not grant this"),
         (Some("invalid_request"), _) => ("rfc6750#section-3.1", "The credential is malformed"),
         (Some(_), _) => ("rfc6750#section-3.1", "The token is not valid"),

@@ -8,18 +8,18 @@ use std::str;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
 use http::request::Parts;
 
+use super::possession::Presented;
 use super::token_cache::{Cached, Fingerprint};
 use super::{ResourceServer, State};
-use crate::credential::{Credential, CredentialError, is_in_query};
+use crate::credential::{Credential, CredentialError, Scheme, is_in_query};
 use crate::jwks::key_ring::{Candidates, Generation, Lookup, Refresh};
 use crate::jwt::error::JwtError;
 use crate::jwt::json::Text;
 use crate::jwt::verify::{UnverifiedJwt, VerifiedJwt};
 use crate::observe::{Event, Stopwatch};
-use crate::reject::Rejection;
+use crate::reject::{Cause, Rejection};
 use crate::server::issuer::Trust;
 use crate::time::Timestamp;
 use crate::token::{Authenticated, TypedClaims, Verdict, VerdictRef};
@@ -42,24 +42,32 @@ impl ResourceServer {
         if state.refuse_query_tokens && is_in_query(parts.uri.query()) {
             return refuse(CredentialError::InQuery);
         }
-        let credential = match Credential::from_headers(&parts.headers) {
+        let credential = match Credential::from_headers(&parts.headers, state.taken) {
             Ok(Some(credential)) => credential,
             Ok(None) => return Decision::Now(Ok(None)),
             Err(error) => return refuse(error),
         };
-        let (token, header, now) = (credential.token(), credential.header(), state.context.now());
-        let place = Place::of(&state, token);
-        if let Some(known) = state.recall(&place, header, now) {
-            return Decision::Now(Ok(Some(known)));
+        let (token, now) = (credential.token(), state.context.now());
+        let (presented, place) = (Presented::new(&credential, parts), Place::of(&state, token));
+        if let Some(verdict) = state.recall(&place, now) {
+            return state.admit(verdict, presented, now, None);
         }
         let watch = Stopwatch::start();
         match state.judge(token, now) {
-            Ok(judged) => Decision::Now(state.conclude(judged, &place, header, watch)),
+            Ok(judged) => match state.conclude(judged, &place, presented.scheme()) {
+                Ok(verdict) => state.admit(verdict, presented, now, Some(watch.elapsed())),
+                Err(rejection) => Decision::Now(Err(rejection)),
+            },
             Err(refresh) => {
-                let (state, token, header) = (Arc::clone(&state), token.to_owned(), header.clone());
+                let state = Arc::clone(&state);
                 Decision::Later(Box::pin(async move {
-                    let judged = state.judge_after(refresh, &token).await;
-                    state.conclude(judged, &place, &header, watch)
+                    let judged = state.judge_after(refresh, presented.token()).await;
+                    let verdict = state.conclude(judged, &place, presented.scheme())?;
+                    let now = state.context.now();
+                    match state.admit(verdict, presented, now, Some(watch.elapsed())) {
+                        Decision::Now(admitted) => admitted,
+                        Decision::Later(admitted) => admitted.await,
+                    }
                 }))
             }
         }
@@ -101,11 +109,8 @@ pub(super) enum Why {
 
 impl State {
     /// The verdict on a token that was verified before, if it still stands.
-    pub(super) fn recall(&self, place: &Place, header: &HeaderValue, now: Timestamp) -> Option<Authenticated> {
-        let verdict = self.cache.as_ref()?.get(place.print?, |cached| self.stands(cached, now))?;
-        let algorithm = verdict.jwt.algorithm;
-        self.context.observers.emit(&Event::Accepted { issuer: &verdict.issuer, algorithm, elapsed: None });
-        Some(Authenticated::new(verdict, header.clone()))
+    pub(super) fn recall(&self, place: &Place, now: Timestamp) -> Option<Arc<VerdictRef>> {
+        self.cache.as_ref()?.get(place.print?, |cached| self.stands(cached, now))
     }
 
     fn stands(&self, cached: &Cached, now: Timestamp) -> bool {
@@ -176,25 +181,20 @@ impl State {
         Proved { verdict: Verdict { issuer, jwt, context, typed: TypedClaims::default() }, trust: at, keys }
     }
 
-    pub(super) fn conclude(
-        &self,
-        judged: Judged,
-        place: &Place,
-        header: &HeaderValue,
-        watch: Stopwatch,
-    ) -> Result<Option<Authenticated>, Rejection> {
+    /// Keeps a verdict, or refuses.
+    pub(super) fn conclude(&self, judged: Judged, place: &Place, tried: Scheme) -> Result<Arc<VerdictRef>, Rejection> {
         match judged {
             Ok(Proved { verdict, trust, keys }) => {
                 let verdict = Arc::new(verdict);
                 self.keep(place, &verdict, trust, keys);
-                let (algorithm, elapsed) = (verdict.jwt.algorithm, Some(watch.elapsed()));
-                self.context.observers.emit(&Event::Accepted { issuer: &verdict.issuer, algorithm, elapsed });
-                Ok(Some(Authenticated::new(Arc::new(VerdictRef(verdict)), header.clone())))
+                Ok(Arc::new(VerdictRef(verdict)))
             }
             Err(NotProved { issuer, why }) => {
                 let rejection = match why {
-                    Why::Refused(error) => self.context.challenger.invalid_token(error),
-                    Why::Unavailable { reason, retry_after } => Rejection::unavailable(reason, retry_after),
+                    Why::Refused(error) => self.context.challenger.invalid_token(error, tried),
+                    Why::Unavailable { reason, retry_after } => {
+                        Rejection::unavailable(Cause::KeysUnavailable(reason), retry_after)
+                    }
                 };
                 Err(self.refuse(rejection, issuer.as_deref()))
             }

@@ -165,7 +165,9 @@ pub enum MaxLifetime {
 pub(super) struct Surroundings<'a> {
     pub(super) audiences: &'a [String],
     pub(super) leeway: Duration,
+    pub(super) algorithms: &'a [Algorithm],
     pub(super) loopback_http: bool,
+    pub(super) proves_dpop: bool,
     pub(super) transport: Option<&'a Arc<dyn Transport>>,
     pub(super) observers: &'a Observers,
 }
@@ -202,8 +204,11 @@ impl Issuer {
         } else if name.contains('?') {
             problems.push(format!("issuer {name:?}: an issuer identifier has no query (RFC 8414 section 2)"));
         }
-        if self.algorithms.is_empty() {
-            problems.push(format!("issuer {name:?}: no algorithm is allowed; name at least one"));
+        let algorithms: Vec<_> =
+            self.algorithms.iter().copied().filter(|algorithm| around.algorithms.contains(algorithm)).collect();
+        if algorithms.is_empty() {
+            problems
+                .push(format!("issuer {name:?}: no algorithm is allowed; name at least one that the profile admits"));
         }
         if self.longest_key_lifetime > Duration::from_secs(24 * 3600) {
             problems.push(format!("issuer {name:?}: keys_live_up_to is at most 24 hours"));
@@ -229,10 +234,11 @@ impl Issuer {
             rules: Rules {
                 issuer: name.as_str().into(),
                 audiences: audiences.iter().map(|audience| audience.as_str().into()).collect(),
-                algorithms: self.algorithms,
+                algorithms,
                 profile: self.profile,
                 leeway: around.leeway,
                 max_lifetime,
+                proves_dpop: around.proves_dpop,
             },
             issuer: name.into(),
             report_lifetime,

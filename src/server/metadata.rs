@@ -10,6 +10,7 @@ use http::header::{
 use http::{HeaderValue, Method, Response, StatusCode, Uri};
 use serde::Serialize;
 
+use crate::dpop::{Dpop, Mode};
 use crate::transport::fetch::endpoint;
 
 /// Inserted between host and path of the resource (RFC 9728 section 3.1).
@@ -34,6 +35,11 @@ impl Resource {
 
     pub(crate) fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Scheme and authority.
+    pub(crate) fn origin(&self) -> &str {
+        self.split().0
     }
 
     fn split(&self) -> (&str, &str) {
@@ -70,6 +76,10 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes_supported: Vec<&'a str>,
     bearer_methods_supported: [&'static str; 1],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dpop_signing_alg_values_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dpop_bound_access_tokens_required: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +93,7 @@ impl Metadata {
         scopes: &[String],
         name: Option<String>,
         documentation: Option<String>,
+        dpop: &Dpop,
     ) -> Self {
         let mut scopes_supported: Vec<&str> = Vec::new();
         for scope in scopes {
@@ -96,6 +107,11 @@ impl Metadata {
             authorization_servers: issuers,
             scopes_supported,
             bearer_methods_supported: ["header"],
+            dpop_signing_alg_values_supported: match dpop.mode() {
+                Mode::Off => Vec::new(),
+                _ => dpop.allowed().iter().map(|algorithm| algorithm.as_str()).collect(),
+            },
+            dpop_bound_access_tokens_required: dpop.mode() == Mode::Required,
             resource_name: name,
             resource_documentation: documentation,
         };
@@ -207,7 +223,7 @@ mod tests {
                 let url: Uri = resource.metadata_url().parse().unwrap();
                 prop_assert_eq!(url.authority().unwrap().as_str(), host);
                 prop_assert!(url.path().starts_with(WELL_KNOWN));
-                prop_assert!(Metadata::new(&resource, &[], &[], None, None).is_at(&url), "{}", url);
+                prop_assert!(Metadata::new(&resource, &[], &[], None, None, &Dpop::off()).is_at(&url), "{}", url);
             }
         }
     }

@@ -4,6 +4,8 @@ mod authenticate;
 pub(crate) mod config;
 pub(crate) mod issuer;
 pub(crate) mod metadata;
+pub(crate) mod original;
+mod possession;
 #[cfg(feature = "axum")]
 mod routes;
 pub(crate) mod token_cache;
@@ -18,11 +20,16 @@ use arc_swap::{ArcSwap, Guard};
 pub(crate) use authenticate::Decision;
 pub use config::{ConfigError, OAuthConfig, OAuthConfigBuilder};
 pub use issuer::{Issuer, MaxLifetime};
+pub use original::OriginalTarget;
 
+use crate::credential::{Scheme, Schemes};
+use crate::dpop::target::Target;
+use crate::dpop::{Dpop, Mode};
 use crate::reject::Challenger;
 use crate::server::issuer::Trust;
 use crate::server::metadata::Metadata;
 use crate::server::token_cache::TokenCache;
+use crate::store::ReplayStore;
 use crate::token::Context;
 use crate::transport::FetchError;
 
@@ -57,6 +64,11 @@ pub(crate) struct State {
     pub(crate) context: Arc<Context>,
     pub(crate) metadata: Metadata,
     refuse_query_tokens: bool,
+    taken: Schemes,
+    dpop: Dpop,
+    target: Target,
+    replay: Arc<dyn ReplayStore>,
+    own_replay: bool,
 }
 
 impl ResourceServer {
@@ -72,8 +84,12 @@ impl ResourceServer {
     ///
     /// Key sets of issuers that stay as they are stay too, so that a reconfiguration during an outage loses nothing.
     pub fn replace(&self, config: OAuthConfig) {
-        let state = State::new(config, self.0.id);
+        let mut state = State::new(config, self.0.id);
         let old = self.0.state.load();
+        // A store of the server's own goes on: a new one would have to refuse every proof from before its birth.
+        if state.own_replay && old.own_replay {
+            state.replay = Arc::clone(&old.replay);
+        }
         for trust in &state.trusts {
             if let Some((_, before)) = old.trusted(&trust.issuer) {
                 trust.ring.adopt(&before.ring);
@@ -122,9 +138,15 @@ impl ResourceServer {
 
 impl State {
     fn new(config: OAuthConfig, server: u64) -> Self {
+        let taken = match config.dpop.mode() {
+            Mode::Off => Schemes::only(Scheme::Bearer),
+            Mode::Accepted => Schemes { bearer: true, dpop: true },
+            Mode::Required => Schemes::only(Scheme::Dpop),
+        };
+        let algorithms: Vec<_> = config.dpop.allowed().iter().map(|algorithm| algorithm.as_str()).collect();
         let context = Context {
             server,
-            challenger: Challenger::new(&config.realm, config.metadata.url()),
+            challenger: Challenger::new(&config.realm, config.metadata.url(), taken, &algorithms),
             hierarchy: config.hierarchy,
             clock: config.clock,
             observers: config.observers,
@@ -138,6 +160,11 @@ impl State {
             context: Arc::new(context),
             metadata: config.metadata,
             refuse_query_tokens: config.refuse_query_tokens,
+            taken,
+            dpop: config.dpop,
+            target: config.target,
+            replay: config.replay,
+            own_replay: config.own_replay,
         }
     }
 

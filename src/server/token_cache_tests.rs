@@ -5,11 +5,11 @@
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use http::HeaderValue;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use super::*;
+use crate::credential::Scheme;
 use crate::server::authenticate::Place;
 use crate::server::{OAuthConfig, OAuthConfigBuilder, ResourceServer};
 use crate::test::{Fault, ManualClock, TestIssuer};
@@ -124,15 +124,15 @@ impl World {
 
     /// Presents a token as a request does. Were it recalled, the judge must come to the same verdict at that moment.
     async fn present(&self, token: &str) -> Result<Presented, TestCaseError> {
-        let (state, header) = (self.server.state(), HeaderValue::from_static("Bearer x"));
+        let state = self.server.state();
         let now = state.context.now();
         let place = Place::of(&state, token);
-        if let Some(recalled) = state.recall(&place, &header, now) {
+        if let Some(recalled) = state.recall(&place, now) {
             let anew = state.judge(token, now);
             prop_assert!(matches!(&anew, Ok(Ok(_))), "recalled, and the judge would not accept it");
             if let Ok(Ok(anew)) = anew {
-                let subjects = (recalled.subject(), recalled.issuer());
-                prop_assert_eq!(subjects, (anew.verdict.jwt.subject.as_deref(), &*anew.verdict.issuer));
+                let subjects = (recalled.jwt.subject(), &*recalled.issuer);
+                prop_assert_eq!(subjects, (anew.verdict.jwt.subject(), &*anew.verdict.issuer));
             }
             return Ok(Presented::Recalled);
         }
@@ -140,7 +140,7 @@ impl World {
             Ok(judged) => judged,
             Err(refresh) => state.judge_after(refresh, token).await,
         };
-        let concluded = state.conclude(judged, &place, &header, crate::observe::Stopwatch::start());
+        let concluded = state.conclude(judged, &place, Scheme::Bearer);
         Ok(if concluded.is_ok() { Presented::Verified } else { Presented::Refused })
     }
 

@@ -38,14 +38,14 @@ pub use self::memory::MemoryReplayStore;
 /// An answer that is there, or on its way.
 ///
 /// A store in memory answers [`Now`](Self::Now), and the request neither allocates nor waits for it.
-pub enum Answer<'a, T> {
+pub enum Answer<T> {
     /// Known already.
     Now(T),
     /// Being asked for. Dropped before its end, what was asked may be done or not.
-    Later(Pin<Box<dyn Future<Output = T> + Send + 'a>>),
+    Later(Pin<Box<dyn Future<Output = T> + Send>>),
 }
 
-impl<T> Answer<'_, T> {
+impl<T> Answer<T> {
     /// The answer, waited for if need be.
     pub async fn wait(self) -> T {
         match self {
@@ -55,7 +55,7 @@ impl<T> Answer<'_, T> {
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for Answer<'_, T> {
+impl<T: fmt::Debug> fmt::Debug for Answer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Now(answer) => f.debug_tuple("Now").field(answer).finish(),
@@ -172,11 +172,11 @@ pub trait ReplayStore: Send + Sync + fmt::Debug + 'static {
     ///
     /// `now` is the caller's clock, which may be behind that of an earlier call. An entry that comes again with a later
     /// `keep_until` is remembered until then. One whose `keep_until` is not after `now` is never [`Replay::Fresh`].
-    fn check_and_insert<'a>(&'a self, entry: ReplayEntry, now: Timestamp) -> Answer<'a, Replay>;
+    fn check_and_insert(&self, entry: ReplayEntry, now: Timestamp) -> Answer<Replay>;
 }
 
 impl<S: ReplayStore + ?Sized> ReplayStore for Arc<S> {
-    fn check_and_insert<'a>(&'a self, entry: ReplayEntry, now: Timestamp) -> Answer<'a, Replay> {
+    fn check_and_insert(&self, entry: ReplayEntry, now: Timestamp) -> Answer<Replay> {
         (**self).check_and_insert(entry, now)
     }
 }

@@ -16,9 +16,10 @@ pub(crate) use claims::TypedClaims;
 pub(crate) use context::Context;
 pub use typed::Token;
 
+use crate::credential::Scheme;
 use crate::demand::{Demand, Facts};
 use crate::jwt::verify::VerifiedJwt;
-use crate::reject::Rejection;
+use crate::reject::{Cause, Rejection};
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -31,6 +32,8 @@ use crate::time::Timestamp;
 pub struct Authenticated {
     verdict: Arc<VerdictRef>,
     presented: Secret<HeaderValue>,
+    scheme: Scheme,
+    nonce: Option<HeaderValue>,
 }
 
 /// The facts of one token, and what is needed to judge demands on it. Holds no token, so that it may be kept.
@@ -56,8 +59,18 @@ impl Deref for VerdictRef {
 }
 
 impl Authenticated {
-    pub(crate) const fn new(verdict: Arc<VerdictRef>, presented: HeaderValue) -> Self {
-        Self { verdict, presented: Secret::new(presented) }
+    pub(crate) const fn new(
+        verdict: Arc<VerdictRef>,
+        presented: HeaderValue,
+        scheme: Scheme,
+        nonce: Option<HeaderValue>,
+    ) -> Self {
+        Self { verdict, presented: Secret::new(presented), scheme, nonce }
+    }
+
+    /// For the client's next proof.
+    pub(crate) const fn dpop_nonce(&self) -> Option<&HeaderValue> {
+        self.nonce.as_ref()
     }
 
     pub(crate) fn context(&self) -> &Context {
@@ -113,6 +126,12 @@ impl Authenticated {
     /// The roles, from where the issuer's [`Profile`](crate::Profile) reads them.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.verdict.jwt.roles()
+    }
+
+    /// Whether the client proved, for this very request, that the token is its own (RFC 9449).
+    #[must_use]
+    pub fn is_sender_constrained(&self) -> bool {
+        self.scheme == Scheme::Dpop
     }
 
     /// When the token was issued.
@@ -173,10 +192,13 @@ impl Authenticated {
             is_user: jwt.is_user,
             acr: jwt.acr(),
             auth_time: jwt.auth_time,
+            sender_constrained: self.is_sender_constrained(),
         };
         match demand.unmet(&facts, &context.hierarchy, context.now()) {
             None => Ok(()),
-            Some(unmet) => Err(context.refuse(context.challenger.unmet(&unmet), Some(self.issuer()), true)),
+            Some(unmet) => {
+                Err(context.refuse(context.challenger.unmet(&unmet, self.scheme), Some(self.issuer()), true))
+            }
         }
     }
 
@@ -184,7 +206,11 @@ impl Authenticated {
     pub(crate) fn claims_or_reject<C: DeserializeOwned + Send + Sync + 'static>(&self) -> Result<Arc<C>, Rejection> {
         self.claims().map_err(|ClaimsError { wanted, column }| {
             let context = self.context();
-            context.refuse(context.challenger.claims_mismatch(wanted, column), Some(self.issuer()), true)
+            context.refuse(
+                context.challenger.unfit_token(Cause::ClaimsMismatch { wanted, column }, self.scheme),
+                Some(self.issuer()),
+                true,
+            )
         })
     }
 

@@ -176,6 +176,7 @@ async fn a_token_cannot_bring_its_own_key() {
 /// BCP-05: a kid is compared and nothing else: whatever it holds, it is neither believed nor printed.
 #[tokio::test]
 async fn a_kid_is_data() {
+    crate::support::keep_tracing_awake();
     let logs = Logs::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
     let _guard = tracing::subscriber::set_default(subscriber.with_writer(logs.clone()).finish());

@@ -12,6 +12,7 @@ mod cached_verdicts;
 mod configuration;
 mod cors;
 mod discovery;
+mod dpop;
 mod http_authentication;
 mod jose;
 mod jwt_best_practice;

@@ -8,8 +8,9 @@ use axum::{Router, body::to_bytes};
 use http::{Method, Request, Response};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
+use tower_oauth::crypto::Algorithm;
 use tower_oauth::test::RequestExt as _;
-use tower_oauth::{Demand, OAuthConfig, OAuthLayer, Requirement, ResourceServer};
+use tower_oauth::{Demand, Dpop, OAuthConfig, OAuthLayer, Requirement, ResourceServer};
 
 use crate::support::{Answer, Fixture, ISSUER, RESOURCE, ReadAndWrite, send};
 
@@ -170,7 +171,9 @@ async fn a_strict_client_accepts_a_resource_named_as_it_addresses_it() {
 /// PRM-05: members without a value are left out.
 #[tokio::test]
 async fn members_without_a_value_are_left_out() {
-    let document = ask(&app(RESOURCE), Method::GET, &format!("{WELL_KNOWN}/api")).await.document();
+    let config = OAuthConfig::builder(RESOURCE).trust(ISSUER).dpop(Dpop::off()).build().unwrap();
+    let app = orders().layer(OAuthLayer::new(config));
+    let document = ask(&app, Method::GET, &format!("{WELL_KNOWN}/api")).await.document();
     assert_eq!(
         document,
         json!({ "resource": RESOURCE, "authorization_servers": [ISSUER], "bearer_methods_supported": ["header"] })
@@ -184,6 +187,7 @@ async fn the_document_follows_the_configuration() {
     let config = || OAuthConfig::builder(RESOURCE).trust("https://a.example").trust("https://b.example/t1/");
     let server = ResourceServer::new(
         config()
+            .dpop(Dpop::required().algorithms([Algorithm::Es256]))
             .advertise::<ReadAndWrite>()
             .advertise::<(Read, Offline)>()
             .resource_name("Orders")
@@ -200,6 +204,8 @@ async fn the_document_follows_the_configuration() {
                 "authorization_servers": ["https://a.example", "https://b.example/t1/"],
                 "scopes_supported": ["read", "write"],
                 "bearer_methods_supported": ["header"],
+                "dpop_signing_alg_values_supported": ["ES256"],
+                "dpop_bound_access_tokens_required": true,
                 "resource_name": "Orders",
                 "resource_documentation": "https://rs.example/docs",
             })

@@ -30,6 +30,7 @@ impl std::io::Write for Paper {
 /// SEC-03: of requests that pass or fail in every way, no part of token or claims is written down.
 #[tokio::test]
 async fn nothing_of_a_token_is_written_anywhere() {
+    crate::support::keep_tracing_awake();
     let paper = Paper::default();
     let (logs, events) = (paper.clone(), paper.clone());
     let writer = tracing_subscriber::fmt::layer().with_writer(move || logs.clone()).with_ansi(false);

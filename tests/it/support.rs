@@ -130,23 +130,34 @@ impl Answer {
         self.response.headers().get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// The one challenge of the answer.
-    pub(crate) fn challenge(&self) -> &str {
-        let mut challenges = self.response.headers().get_all(WWW_AUTHENTICATE).iter();
-        let challenge = challenges.next().expect("a challenge").to_str().unwrap();
-        assert!(challenges.next().is_none(), "one challenge only");
+    /// The challenge of this scheme; there is one at most.
+    pub(crate) fn challenge_of(&self, scheme: &str) -> Option<&str> {
+        let challenges = self.response.headers().get_all(WWW_AUTHENTICATE).iter().map(|value| value.to_str().unwrap());
+        let mut found = challenges.filter(|challenge| challenge.split(' ').next() == Some(scheme));
+        let challenge = found.next();
+        assert!(found.next().is_none(), "two {scheme} challenges");
         challenge
     }
 
-    /// The `error` of the challenge.
+    /// The Bearer challenge of the answer.
+    pub(crate) fn challenge(&self) -> &str {
+        self.challenge_of("Bearer").expect("a Bearer challenge")
+    }
+
+    /// The `error` of the Bearer challenge.
     pub(crate) fn error(&self) -> Option<&str> {
         self.parameter("error")
     }
 
-    /// A parameter of the challenge, unquoted. It must stand there once at most.
+    /// A parameter of the Bearer challenge, unquoted. It must stand there once at most.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        let challenge = self.challenge();
-        let rest = challenge.strip_prefix("Bearer ").expect("a Bearer challenge with parameters");
+        self.parameter_of("Bearer", name)
+    }
+
+    /// A parameter of a challenge, unquoted. It must stand there once at most.
+    pub(crate) fn parameter_of(&self, scheme: &str, name: &str) -> Option<&str> {
+        let challenge = self.challenge_of(scheme)?;
+        let rest = challenge.strip_prefix(scheme)?.trim_start();
         let start = format!("{name}=\"");
         let mut found = rest.split(", ").filter_map(|parameter| parameter.strip_prefix(start.as_str()));
         let value = found.next()?.strip_suffix('"').expect("a closing quote");
@@ -173,12 +184,29 @@ impl Answer {
         assert_eq!(self.error(), error, "{:?}", self.response);
     }
 
+    /// Asserts a refusal whose error stands in the DPoP challenge, and in no other.
+    #[track_caller]
+    pub(crate) fn assert_dpop_refused(&self, status: u16, error: &str, kind: &str) {
+        assert!(!self.passed(), "passed: {:?}", self.response);
+        assert_eq!(self.status().as_u16(), status, "{:?}", self.response);
+        assert_eq!(self.parameter_of("DPoP", "error"), Some(error), "{:?}", self.response);
+        assert_eq!(self.parameter_of("Bearer", "error"), None, "{:?}", self.response);
+        assert_eq!(self.rejection().kind().as_str(), kind, "{:?}", self.rejection());
+    }
+
     /// Asserts 401 `invalid_token` of this kind.
     #[track_caller]
     pub(crate) fn assert_invalid_token(&self, kind: &str) {
         self.assert_refused(401, Some("invalid_token"));
         assert_eq!(self.rejection().kind().as_str(), kind, "{:?}", self.rejection());
     }
+}
+
+/// Keeps tracing's callsites awake for as long as the tests run. They are shared by all threads: without a listener that
+/// stays, a test that ends may put them to sleep under another that reads its own thread's lines.
+pub(crate) fn keep_tracing_awake() {
+    static AWAKE: std::sync::Once = std::sync::Once::new();
+    AWAKE.call_once(|| tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap());
 }
 
 /// A requirement of the scopes that tests use most.

@@ -88,7 +88,7 @@ impl<'c> Strict<'c> {
         E::custom(reason)
     }
 
-    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
+    pub(crate) fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
         if self.depth >= MAX_DEPTH {
             return Err(self.refuse(JsonError::Limit));
         }

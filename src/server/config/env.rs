@@ -4,7 +4,7 @@ use std::env;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use super::file::{IssuerSection, Section};
+use super::file::{DpopSection, IssuerSection, SecretText, Section};
 use super::{ConfigError, OAuthConfig, OAuthConfigBuilder};
 
 impl OAuthConfig {
@@ -26,6 +26,11 @@ impl OAuthConfig {
     /// | `OAUTH_SCOPES_SUPPORTED` | scopes to list in the metadata, separated by commas |
     /// | `OAUTH_REALM` | the `realm` of challenges |
     /// | `OAUTH_REFUSE_QUERY_TOKENS` | `true` refuses requests with a token in the query string |
+    /// | `OAUTH_DPOP` | `off`, `accepted` (default) or `required` |
+    /// | `OAUTH_DPOP_MAX_AGE_SECONDS` | how old a proof may be: 60 by default |
+    /// | `OAUTH_DPOP_NONCE_SECRET`, `OAUTH_DPOP_PREVIOUS_NONCE_SECRET` | at least 32 bytes, shared by replicas: proofs need a nonce |
+    /// | `OAUTH_ALSO_AT` | further origins by which clients reach the service, separated by commas |
+    /// | `OAUTH_PUBLIC_PREFIX` | the prefix that a proxy strips from the path |
     /// | `OAUTH_CACHED_VERDICTS` | how many verdicts are kept: 32768 by default, 0 verifies every request |
     /// | `OAUTH_DANGEROUS_LOOPBACK_HTTP` | `true` admits `http` at literal loopback addresses |
     ///
@@ -84,6 +89,15 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
             leeway_seconds: self.parsed("OAUTH_LEEWAY_SECONDS", "a number of seconds"),
             realm: self.text("OAUTH_REALM"),
             scopes_supported: self.list("OAUTH_SCOPES_SUPPORTED"),
+            dpop: DpopSection {
+                mode: self.text("OAUTH_DPOP"),
+                max_age_seconds: self.parsed("OAUTH_DPOP_MAX_AGE_SECONDS", "a number of seconds"),
+                nonce_secret: self.secret("OAUTH_DPOP_NONCE_SECRET"),
+                previous_nonce_secret: self.secret("OAUTH_DPOP_PREVIOUS_NONCE_SECRET"),
+                nonce_instead_of_iat: false,
+            },
+            also_at: self.list("OAUTH_ALSO_AT"),
+            public_prefix: self.text("OAUTH_PUBLIC_PREFIX").unwrap_or_default(),
             cached_verdicts: self.parsed("OAUTH_CACHED_VERDICTS", "a number of verdicts"),
             refuse_query_tokens: self.flag("OAUTH_REFUSE_QUERY_TOKENS"),
             dangerous_loopback_http: self.flag("OAUTH_DANGEROUS_LOOPBACK_HTTP"),
@@ -113,6 +127,10 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
             (given, None) => given,
         };
         value.map(|value| value.trim().to_owned())
+    }
+
+    fn secret(&mut self, name: &str) -> Option<SecretText> {
+        self.text(name).map(|text| SecretText(text.into()))
     }
 
     fn list(&mut self, name: &str) -> Vec<String> {

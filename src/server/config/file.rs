@@ -8,8 +8,10 @@ use serde::{Deserialize, Deserializer};
 
 use super::{ConfigError, OAuthConfig, OAuthConfigBuilder};
 use crate::crypto::Algorithm;
+use crate::dpop::{Dpop, NonceKey};
 use crate::jwt::Profile;
 use crate::scope::ScopeHierarchy;
+use crate::secret::Secret;
 use crate::server::issuer::{Issuer, MaxLifetime};
 
 /// The names as a file spells them. Unknown ones are an error, so that a misspelt setting is not silently without effect.
@@ -30,6 +32,12 @@ pub(super) struct Section {
     #[serde(default)]
     pub(super) scopes: ScopesSection,
     pub(super) cached_verdicts: Option<usize>,
+    #[serde(default)]
+    pub(super) dpop: DpopSection,
+    #[serde(default)]
+    pub(super) also_at: Vec<String>,
+    #[serde(default)]
+    pub(super) public_prefix: String,
     #[serde(default)]
     pub(super) refuse_query_tokens: bool,
     #[serde(default)]
@@ -63,6 +71,56 @@ pub(super) struct IssuerSection {
     pub(super) keys_live_up_to_seconds: Option<u64>,
 }
 
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DpopSection {
+    pub(super) mode: Option<String>,
+    pub(super) max_age_seconds: Option<u64>,
+    pub(super) nonce_secret: Option<SecretText>,
+    pub(super) previous_nonce_secret: Option<SecretText>,
+    #[serde(default)]
+    pub(super) nonce_instead_of_iat: bool,
+}
+
+/// A secret in a file: wiped and never printed.
+#[derive(Clone, Debug)]
+pub(super) struct SecretText(pub(super) Secret<String>);
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
+    }
+}
+
+impl DpopSection {
+    fn into_policy(self, problems: &mut Vec<String>) -> Dpop {
+        let mut policy = match self.mode.as_deref() {
+            None | Some("accepted") => Dpop::accepted(),
+            Some("required") => Dpop::required(),
+            Some("off") => Dpop::off(),
+            Some(other) => {
+                problems.push(format!("dpop: mode {other:?} is unknown; use off, accepted or required"));
+                Dpop::accepted()
+            }
+        };
+        if let Some(seconds) = self.max_age_seconds {
+            policy = policy.max_age(Duration::from_secs(seconds));
+        }
+        match (self.nonce_secret, self.previous_nonce_secret) {
+            (Some(SecretText(secret)), previous) => {
+                let key = NonceKey::from_secret(secret.expose().as_bytes());
+                policy = policy.nonce(match previous {
+                    Some(SecretText(previous)) => key.previous(previous.expose().as_bytes()),
+                    None => key,
+                });
+            }
+            (None, Some(_)) => problems.push("dpop: previous_nonce_secret needs nonce_secret beside it".to_owned()),
+            (None, None) => {}
+        }
+        if self.nonce_instead_of_iat { policy.nonce_instead_of_iat() } else { policy }
+    }
+}
+
 impl Section {
     pub(super) fn into_builder(self) -> OAuthConfigBuilder {
         let mut builder = OAuthConfig::builder(self.resource);
@@ -83,6 +141,9 @@ impl Section {
         builder.name = self.resource_name;
         builder.documentation = self.resource_documentation;
         builder.advertised = self.scopes_supported;
+        builder.dpop = self.dpop.into_policy(&mut builder.problems);
+        builder.also_at = self.also_at;
+        builder.public_prefix = self.public_prefix;
         builder.cached_verdicts = self.cached_verdicts.unwrap_or(builder.cached_verdicts);
         builder.refuse_query_tokens = self.refuse_query_tokens;
         builder.loopback_http = self.dangerous_loopback_http;

@@ -168,7 +168,7 @@ fn last_second(keep_until: Timestamp) -> i64 {
 }
 
 impl ReplayStore for MemoryReplayStore {
-    fn check_and_insert<'a>(&'a self, entry: ReplayEntry, now: Timestamp) -> Answer<'a, Replay> {
+    fn check_and_insert(&self, entry: ReplayEntry, now: Timestamp) -> Answer<Replay> {
         // A shard that is not whole may lack what it was told, so it vouches for nothing any more.
         let corrupt = |_| Replay::Unavailable(StoreError::new("the replay store in memory is damaged; restart"));
         Answer::Now(self.judge(entry, now).unwrap_or_else(corrupt))

@@ -18,9 +18,12 @@
 //! }
 //! ```
 
+mod requirement;
+
 use std::fmt;
-use std::marker::PhantomData;
 use std::time::Duration;
+
+pub use requirement::{AnyOf, Requirement, Scope};
 
 use crate::scope::{ScopeHierarchy, ScopeSet, is_scope_token};
 use crate::time::Timestamp;
@@ -35,6 +38,7 @@ pub struct Demand {
     user_only: bool,
     acr: &'static [&'static str],
     max_age: Option<Duration>,
+    sender_constrained: bool,
     all: &'static [Self],
 }
 
@@ -50,6 +54,7 @@ impl Demand {
             user_only: false,
             acr: &[],
             max_age: None,
+            sender_constrained: false,
             all: &[],
         }
     }
@@ -112,6 +117,12 @@ impl Demand {
         Self { max_age: Some(age), ..self }
     }
 
+    /// Only a token that the client proved to be its own, by DPoP (RFC 9449): a stolen one is worthless here.
+    #[must_use]
+    pub const fn sender_constrained(self) -> Self {
+        Self { sender_constrained: true, ..self }
+    }
+
     /// Visits this demand and those it combines.
     fn each(&self, visit: &mut impl FnMut(&Self)) {
         visit(self);
@@ -148,7 +159,15 @@ impl Demand {
 
     /// What is lacking, or `None` when the demand is met.
     pub(crate) fn unmet(&self, facts: &Facts<'_>, hierarchy: &ScopeHierarchy, now: Timestamp) -> Option<Unmet> {
-        let mut unmet = Unmet { demand: *self, scope: false, role: false, principal: false, acr: false, max_age: None };
+        let mut unmet = Unmet {
+            demand: *self,
+            scope: false,
+            role: false,
+            principal: false,
+            acr: false,
+            max_age: None,
+            sender: false,
+        };
         self.each(&mut |part| part.check(facts, hierarchy, now, &mut unmet));
         unmet.any().then_some(unmet)
     }
@@ -160,6 +179,7 @@ impl Demand {
             || !(self.any_scope.is_empty() || self.any_scope.iter().any(granted));
         unmet.role |= !self.roles.iter().all(|role| (facts.has_role)(role));
         unmet.principal |= self.user_only && !facts.is_user;
+        unmet.sender |= self.sender_constrained && !facts.sender_constrained;
         unmet.acr |= !(self.acr.is_empty() || facts.acr.is_some_and(|acr| self.acr.contains(&acr)));
         if let Some(limit) = self.max_age {
             let fresh =
@@ -191,6 +211,9 @@ impl fmt::Debug for Demand {
         if self.user_only {
             shown.field("user_only", &true);
         }
+        if self.sender_constrained {
+            shown.field("sender_constrained", &true);
+        }
         if let Some(age) = self.max_age {
             shown.field("max_age", &age);
         }
@@ -208,6 +231,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) is_user: bool,
     pub(crate) acr: Option<&'a str>,
     pub(crate) auth_time: Option<Timestamp>,
+    /// Whether the client proved that the token is its own.
+    pub(crate) sender_constrained: bool,
 }
 
 /// Which conditions of a demand do not hold.
@@ -219,11 +244,13 @@ pub(crate) struct Unmet {
     pub(crate) principal: bool,
     pub(crate) acr: bool,
     pub(crate) max_age: Option<Duration>,
+    /// The token was not proved to be the client's own.
+    pub(crate) sender: bool,
 }
 
 impl Unmet {
     const fn any(&self) -> bool {
-        self.scope || self.role || self.principal || self.steps_up()
+        self.scope || self.role || self.principal || self.sender || self.steps_up()
     }
 
     /// Whether a new login would help (RFC 9470), as against another grant.
@@ -240,62 +267,6 @@ impl Unmet {
         values
     }
 }
-
-/// A demand with a name: implement it on a type and use the type in [`Granted`](crate::Granted) and
-/// [`require`](crate::require). Tuples combine requirements; of two strictnesses the stricter holds.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is no requirement",
-    note = "name scopes with `tower_oauth::scopes!`, or implement `tower_oauth::Requirement` with a `Demand`"
-)]
-pub trait Requirement: 'static {
-    /// What is demanded.
-    const DEMAND: Demand;
-}
-
-/// A requirement that is one scope and nothing else, as [`scopes!`](crate::scopes) makes them.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is no single scope",
-    note = "`AnyOf` takes scopes only, so that no other condition is lost; combine further conditions with a tuple around it"
-)]
-pub trait Scope: Requirement {
-    /// The scope token.
-    const SCOPE: &'static str;
-}
-
-/// At least one of a tuple of scopes: `AnyOf<(Admin, WriteOrders)>`.
-///
-/// Scopes only, so that an alternative cannot lose an `acr` or an age that another part demands. The challenge names
-/// the first.
-pub struct AnyOf<T>(PhantomData<fn() -> T>);
-
-impl<T> fmt::Debug for AnyOf<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AnyOf")
-    }
-}
-
-impl Requirement for () {
-    const DEMAND: Demand = Demand::authenticated();
-}
-
-macro_rules! combine {
-    ($($part:ident)+) => {
-        impl<$($part: Requirement),+> Requirement for ($($part,)+) {
-            const DEMAND: Demand = Demand { all: &[$($part::DEMAND),+], ..Demand::authenticated() };
-        }
-
-        impl<$($part: Scope),+> Requirement for AnyOf<($($part,)+)> {
-            const DEMAND: Demand = Demand { any_scope: &[$($part::SCOPE),+], ..Demand::authenticated() };
-        }
-    };
-}
-
-combine!(A);
-combine!(A B);
-combine!(A B C);
-combine!(A B C D);
-combine!(A B C D E);
-combine!(A B C D E F);
 
 #[cfg(test)]
 mod tests {
@@ -322,7 +293,14 @@ mod tests {
     fn unmet<R: Requirement>(scopes: &str, acr: Option<&str>, auth_time: Option<i64>) -> Option<Unmet> {
         let scopes = scopes.parse().unwrap();
         let auth_time = auth_time.map(Timestamp::from_secs);
-        let facts = Facts { scopes: &scopes, has_role: &|role| role == "clerk", is_user: false, acr, auth_time };
+        let facts = Facts {
+            scopes: &scopes,
+            has_role: &|role| role == "clerk",
+            is_user: false,
+            acr,
+            auth_time,
+            sender_constrained: false,
+        };
         R::DEMAND.unmet(&facts, &ScopeHierarchy::exact(), NOW)
     }
 
