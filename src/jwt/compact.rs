@@ -88,18 +88,16 @@ impl<'t> Compact<'t> {
         }
         let Some((signed, signature)) = token.rsplit_once('.') else { return Err(JwtError::Malformed("no segments")) };
         let Some((header, payload)) = signed.split_once('.') else { return Err(JwtError::Malformed("two segments")) };
-        if payload.contains('.') {
-            let five = payload.matches('.').count() == 2;
-            return Err(if five { JwtError::Encrypted } else { JwtError::Malformed("too many segments") });
-        }
         let decode = |segment: &str| b64_decode(segment.as_bytes()).ok_or(JwtError::Malformed("not strict base64url"));
-        Ok(Self {
-            header: Header::parse(&decode(header)?)?,
-            payload: String::from_utf8(decode(payload)?)
-                .map_err(|_| JwtError::Malformed("the payload is not UTF-8"))?,
-            signed: signed.as_bytes(),
-            signature: decode(signature)?,
-        })
+        // A further dot is no base64url, so the ordinary token is not searched for one.
+        let payload = decode(payload).map_err(|error| match payload.matches('.').count() {
+            0 => error,
+            2 => JwtError::Encrypted,
+            _ => JwtError::Malformed("too many segments"),
+        })?;
+        let header = Header::parse(&decode(header)?)?;
+        let payload = String::from_utf8(payload).map_err(|_| JwtError::Malformed("the payload is not UTF-8"))?;
+        Ok(Self { header, payload, signed: signed.as_bytes(), signature: decode(signature)? })
     }
 }
 
