@@ -23,7 +23,8 @@ pub(crate) struct Challenger {
     taken: Schemes,
     /// The algorithms of proofs, for `algs`.
     algs: String,
-    nothing: Challenges,
+    /// Nothing presented, where no scopes are known: the cheapest refusal, because anybody can ask for it.
+    nothing: Rejection,
     invalid_token: [Challenges; 2],
     invalid_proof: Challenges,
 }
@@ -54,11 +55,11 @@ impl Challenger {
             resource_metadata: quoted(resource_metadata),
             taken,
             algs: algs.join(" "),
-            nothing: [None, None],
+            nothing: Rejection::new(Cause::CredentialsMissing, [None, None]),
             invalid_token: [[None, None], [None, None]],
             invalid_proof: [None, None],
         };
-        challenger.nothing = challenger.all(Content::of(RejectionKind::CredentialsMissing), Schemes::default());
+        challenger.nothing = challenger.nothing_presented(&[]);
         challenger.invalid_token = [Scheme::Bearer, Scheme::Dpop]
             .map(|tried| challenger.all(Content::of(RejectionKind::TokenMalformed), Schemes::only(tried)));
         challenger.invalid_proof =
@@ -68,9 +69,12 @@ impl Challenger {
 
     /// Nothing was presented: challenges without an error code. `scopes` are those that the route demands, if known.
     pub(crate) fn credentials_missing(&self, scopes: &[&str]) -> Rejection {
+        if scopes.is_empty() { self.nothing.clone() } else { self.nothing_presented(scopes) }
+    }
+
+    fn nothing_presented(&self, scopes: &[&str]) -> Rejection {
         let content = Content::with_scopes(RejectionKind::CredentialsMissing, scopes);
-        let challenges = if scopes.is_empty() { self.nothing.clone() } else { self.all(content, Schemes::default()) };
-        Rejection::new(Cause::CredentialsMissing, challenges)
+        Rejection::new(Cause::CredentialsMissing, self.all(content, Schemes::default()))
     }
 
     pub(crate) fn credentials_malformed(&self, error: CredentialError) -> Rejection {
@@ -200,15 +204,15 @@ mod tests {
     fn every_challenge_has_a_parameter_and_each_parameter_once() {
         let url = "https://rs.example/.well-known/oauth-protected-resource";
         let challenger = Challenger::new("", url, BOTH, &["ES256", "EdDSA"]);
-        let all = [&challenger.nothing, &challenger.invalid_proof, &challenger.invalid_token[0]];
-        for challenge in all.into_iter().flatten().flatten() {
+        let others = [&challenger.invalid_proof, &challenger.invalid_token[0]].into_iter().flatten().flatten();
+        for challenge in challenger.nothing.challenges().chain(others) {
             let text = challenge.to_str().unwrap();
             assert!(text.starts_with("Bearer realm=\"\", ") || text.starts_with("DPoP realm=\"\", "), "{text}");
             for name in ["realm=", "algs=", "error=", "scope=", "resource_metadata="] {
                 assert!(text.matches(name).count() <= 1, "{text}");
             }
         }
-        assert!(!format!("{:?}", challenger.nothing).contains("error"));
+        assert!(challenger.nothing.challenges().all(|challenge| !challenge.to_str().unwrap().contains("error")));
     }
 
     #[test]
@@ -218,6 +222,6 @@ mod tests {
         assert!(bearer.to_str().unwrap().contains("error=\"invalid_token\""));
         assert!(!dpop.to_str().unwrap().contains("error") && dpop.to_str().unwrap().contains("algs=\"ES256\""));
         let only = Challenger::new("r", "https://rs.example/m", Schemes::only(Scheme::Dpop), &["ES256"]);
-        assert!(only.nothing[0].is_none() && only.nothing[1].is_some());
+        assert_eq!(only.nothing.challenges().count(), 1);
     }
 }
