@@ -14,7 +14,6 @@ use tower::Service;
 use super::Options;
 use super::gate::Gate;
 use crate::reject::{DPOP_NONCE, Rejection, RejectionResponse, Unrendered, apply, expose_to_scripts};
-use crate::server::ResourceServer;
 use crate::token::Authenticated;
 
 type Verdict = Pin<Box<dyn Future<Output = Result<Option<Authenticated>, Rejection>> + Send>>;
@@ -44,21 +43,14 @@ pin_project! {
 /// What waits for the verdict: a clone of the service that holds no place in any limit, and the request.
 pub(super) struct Held<S, ReqBody> {
     gate: Gate,
-    server: ResourceServer,
     options: Arc<Options>,
     service: S,
     request: Request<ReqBody>,
 }
 
 impl<S, ReqBody> Held<S, ReqBody> {
-    pub(super) const fn new(
-        gate: Gate,
-        server: ResourceServer,
-        options: Arc<Options>,
-        service: S,
-        request: Request<ReqBody>,
-    ) -> Self {
-        Self { gate, server, options, service, request }
+    pub(super) const fn new(gate: Gate, options: Arc<Options>, service: S, request: Request<ReqBody>) -> Self {
+        Self { gate, options, service, request }
     }
 }
 
@@ -98,7 +90,7 @@ where
                     let verdict = ready!(verdict.as_mut().poll(cx));
                     let Some(mut waiting) = held.take() else { panic!("polled after completion") };
                     let (mut parts, body) = waiting.request.into_parts();
-                    match waiting.gate.open(verdict, &waiting.server, &waiting.options, &mut parts) {
+                    match waiting.gate.open(verdict, &waiting.options, &mut parts) {
                         Ok(nonce) => {
                             *this.finish = this.finish.take().map(|finish| finish.with_nonce(nonce));
                             waiting.request = Request::from_parts(parts, body);

@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue, Method};
 use super::paths::Ruling;
 use super::{Access, Options, Preflight};
 use crate::reject::{Cause, Rejection};
-use crate::server::{Decision, ResourceServer};
+use crate::server::Decision;
 use crate::token::{Anonymous, Authenticated};
 
 /// Carries the proof of possession (RFC 9449 section 4.1).
@@ -30,14 +30,14 @@ impl Gate {
         Self { ruling }
     }
 
-    pub(super) fn decide(&self, server: &ResourceServer, parts: &Parts) -> Decision {
+    pub(super) fn decide(&self, options: &Options, parts: &Parts) -> Decision {
         if self.ruling.access == Access::Public {
             return Decision::Now(Ok(None));
         }
         match parts.extensions.get::<Authenticated>() {
-            None => server.authenticate(parts),
+            None => options.server.authenticate(parts),
             // A layer of the same server around this one has proved the credential already.
-            Some(known) if known.context().server == server.id() => Decision::Now(Ok(Some(known.clone()))),
+            Some(known) if known.context().server == options.server.id() => Decision::Now(Ok(Some(known.clone()))),
             Some(known) => {
                 let mixed = Rejection::mistake(Cause::ServersMixed);
                 Decision::Now(Err(known.context().refuse(mixed, None, true)))
@@ -50,7 +50,6 @@ impl Gate {
     pub(super) fn open(
         &self,
         verdict: Result<Option<Authenticated>, Rejection>,
-        server: &ResourceServer,
         options: &Options,
         parts: &mut Parts,
     ) -> Result<Option<HeaderValue>, Rejection> {
@@ -66,7 +65,7 @@ impl Gate {
                 parts.extensions.insert(authenticated);
             }
             None => {
-                let anonymous = Anonymous::new(Arc::clone(&server.state().context));
+                let anonymous = Anonymous::new(Arc::clone(&options.server.state().context));
                 if self.ruling.access == Access::Required {
                     return Err(anonymous.reject(&self.ruling.first_demand()));
                 }

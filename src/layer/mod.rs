@@ -38,14 +38,15 @@ use crate::token::{Authenticated, Token};
 #[derive(Clone)]
 #[must_use = "a layer protects nothing until it is applied"]
 pub struct OAuthLayer<R = StandardBodies> {
-    server: ResourceServer,
     options: Arc<Options>,
     bodies: R,
 }
 
-/// What the services of one layer share.
+/// What the services of one layer share: by one pointer, because routers clone a service for each request, and threads
+/// that count up and down in the same place wait for each other.
 #[derive(Clone)]
 pub(crate) struct Options {
+    server: ResourceServer,
     access: Access,
     preflight: Preflight,
     strip_credential: bool,
@@ -81,13 +82,14 @@ impl OAuthLayer {
     /// A layer of its own server, or one that shares a [`ResourceServer`].
     pub fn new(server: impl Into<ResourceServer>) -> Self {
         let options = Options {
+            server: server.into(),
             access: Access::Required,
             preflight: Preflight::default(),
             strip_credential: false,
             typed: None,
             paths: None,
         };
-        Self { server: server.into(), options: Arc::new(options), bodies: StandardBodies::default() }
+        Self { options: Arc::new(options), bodies: StandardBodies::default() }
     }
 
     /// Refusals carry problem details (RFC 9457) beside the challenge.
@@ -151,13 +153,13 @@ impl<R> OAuthLayer<R> {
     where
         F: Fn(&Rejection) -> Response<B> + Clone,
     {
-        OAuthLayer { server: self.server, options: self.options, bodies: OnRejection(respond) }
+        OAuthLayer { options: self.options, bodies: OnRejection(respond) }
     }
 
     /// For response bodies that are `Default` but not `From<Bytes>`: refusals are empty, and the metadata document is
     /// not served here.
     pub fn empty_bodies(self) -> OAuthLayer<EmptyBodies> {
-        OAuthLayer { server: self.server, options: self.options, bodies: EmptyBodies }
+        OAuthLayer { options: self.options, bodies: EmptyBodies }
     }
 
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
@@ -170,22 +172,20 @@ impl<S, R: Clone> Layer<S> for OAuthLayer<R> {
     type Service = OAuth<S, R>;
 
     fn layer(&self, inner: S) -> OAuth<S, R> {
-        OAuth::new(inner, self.server.clone(), Arc::clone(&self.options), self.bodies.clone())
+        OAuth::new(inner, Arc::clone(&self.options), self.bodies.clone())
     }
 }
 
 impl<R> fmt::Debug for OAuthLayer<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OAuthLayer")
-            .field("server", &self.server)
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+        f.debug_struct("OAuthLayer").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
+            .field("server", &self.server)
             .field("access", &self.access)
             .field("preflight", &self.preflight)
             .field("strip_credential", &self.strip_credential)

@@ -11,21 +11,20 @@ use super::Options;
 use super::future::{Finish, Held, ResponseFuture};
 use super::gate::Gate;
 use crate::reject::RejectionResponse;
+use crate::server::Decision;
 use crate::server::original::original_uri;
-use crate::server::{Decision, ResourceServer};
 
 /// The service that [`OAuthLayer`](crate::OAuthLayer) makes.
 #[derive(Clone)]
 pub struct OAuth<S, R> {
     inner: S,
-    server: ResourceServer,
     options: Arc<Options>,
     bodies: R,
 }
 
 impl<S, R> OAuth<S, R> {
-    pub(super) const fn new(inner: S, server: ResourceServer, options: Arc<Options>, bodies: R) -> Self {
-        Self { inner, server, options, bodies }
+    pub(super) const fn new(inner: S, options: Arc<Options>, bodies: R) -> Self {
+        Self { inner, options, bodies }
     }
 
     /// The service inside.
@@ -54,8 +53,8 @@ where
         let (mut parts, body) = request.into_parts();
         let finish = Finish::new(self.bodies.clone(), &parts);
         let gate = Gate::new(&self.options, &parts);
-        match gate.decide(&self.server, &parts) {
-            Decision::Now(verdict) => match gate.open(verdict, &self.server, &self.options, &mut parts) {
+        match gate.decide(&self.options, &parts) {
+            Decision::Now(verdict) => match gate.open(verdict, &self.options, &mut parts) {
                 Ok(nonce) => {
                     let answer = self.inner.call(Request::from_parts(parts, body));
                     ResponseFuture::calling(answer, finish.with_nonce(nonce))
@@ -68,7 +67,7 @@ where
                 let fresh = self.inner.clone();
                 self.inner = fresh.clone();
                 let request = Request::from_parts(parts, body);
-                let held = Held::new(gate, self.server.clone(), Arc::clone(&self.options), fresh, request);
+                let held = Held::new(gate, Arc::clone(&self.options), fresh, request);
                 ResponseFuture::judging(verdict, held, finish)
             }
         }
@@ -85,7 +84,7 @@ impl<S, R> OAuth<S, R> {
         if !uri.path().starts_with("/.well-known/") {
             return None;
         }
-        let state = self.server.state();
+        let state = self.options.server.state();
         if !state.metadata.is_at(uri) {
             return None;
         }
@@ -97,6 +96,6 @@ impl<S, R> OAuth<S, R> {
 
 impl<S: fmt::Debug, R> fmt::Debug for OAuth<S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OAuth").field("inner", &self.inner).field("server", &self.server).finish_non_exhaustive()
+        f.debug_struct("OAuth").field("inner", &self.inner).field("options", &self.options).finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
 
@@ -14,8 +14,8 @@ pub(crate) struct TypedClaims(OnceLock<Box<[Slot; 4]>>);
 
 type Slot = OnceLock<Arc<dyn Any + Send + Sync>>;
 
-/// `()` asks for no claims and costs nothing.
-static NO_CLAIMS: LazyLock<Arc<dyn Any + Send + Sync>> = LazyLock::new(|| Arc::new(()));
+// `()` asks for no claims and costs nothing. One for each thread, so that none waits for another to count.
+thread_local!(static NO_CLAIMS: Arc<dyn Any + Send + Sync> = Arc::new(()));
 
 impl TypedClaims {
     pub(crate) fn read<C: DeserializeOwned + Send + Sync + 'static>(
@@ -23,7 +23,7 @@ impl TypedClaims {
         payload: &str,
     ) -> Result<Arc<C>, ClaimsError> {
         if TypeId::of::<C>() == TypeId::of::<()>()
-            && let Ok(none) = Arc::clone(&NO_CLAIMS).downcast()
+            && let Ok(none) = NO_CLAIMS.with(Arc::clone).downcast()
         {
             return Ok(none);
         }
