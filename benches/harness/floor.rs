@@ -2,27 +2,41 @@
 
 use std::task::{Context, Poll};
 
+use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents};
 use axum::body::Body;
 use http::Request;
 use tower::{Layer, Service};
 use tower_oauth::crypto::Algorithm;
-use tower_oauth::test::TestIssuer;
+use tower_oauth::test::{DpopClient, SigningKey, TestIssuer};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// The floor of every verification: the signature alone, by a key that was parsed before.
-pub(crate) struct RawVerifier(aws_lc_rs::signature::ParsedPublicKey);
+pub(crate) struct RawVerifier(ParsedPublicKey);
 
 impl RawVerifier {
     pub(crate) fn new(issuer: &TestIssuer) -> Self {
-        assert_eq!(issuer.signing_key().algorithm(), Algorithm::Es256);
-        let jwk = issuer.signing_key().public_jwk();
-        let coordinate =
-            |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().expect("a coordinate")).expect("base64url");
-        let point = [vec![4], coordinate("x"), coordinate("y")].concat();
-        let algorithm = &aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED;
-        Self(aws_lc_rs::signature::ParsedPublicKey::new(algorithm, point).expect("a key"))
+        Self::of_key(&issuer.signing_key())
+    }
+
+    pub(crate) fn of_client(client: &DpopClient) -> Self {
+        Self::of_key(&SigningKey::from(client))
+    }
+
+    fn of_key(key: &SigningKey) -> Self {
+        let jwk = key.public_jwk();
+        let member = |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().expect("a member")).expect("base64url");
+        let parsed = match key.algorithm() {
+            Algorithm::Es256 => {
+                let point = [vec![4], member("x"), member("y")].concat();
+                ParsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point)
+            }
+            Algorithm::Rs256 => RsaPublicKeyComponents { n: member("n"), e: member("e") }
+                .to_parsed_public_key(&signature::RSA_PKCS1_2048_8192_SHA256),
+            _ => ParsedPublicKey::new(&signature::ED25519, member("x")),
+        };
+        Self(parsed.expect("a key"))
     }
 
     pub(crate) fn verify(&self, token: &str) -> bool {

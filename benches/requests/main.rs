@@ -10,6 +10,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod dpop;
 mod flood;
 mod mix;
 mod refused;
@@ -22,9 +23,10 @@ use harness::Fixture;
 /// A group of cases, under the name by which it is asked for alone.
 type Section = (&'static str, fn(&Fixture));
 
-const SECTIONS: [Section; 6] = [
+const SECTIONS: [Section; 7] = [
     ("repeated", repeated::run),
     ("verified", verified::run),
+    ("dpop", dpop::run),
     ("refused", refused::run),
     ("threads", threads::run),
     ("mix", mix::run),
