@@ -16,7 +16,7 @@ The token was seen before; the proof is new each time, and its signature is the 
 lookup of the verdict, the proof's own key and rules, and the memory that it was used.";
 
 /// More than one run of the rounds takes; each proof passes once.
-const PROOFS: usize = 16_000;
+const PROOFS: usize = 24_000;
 
 pub(crate) fn run(fixture: &Fixture) {
     section("A proof of possession (DPoP)", PROSE);
@@ -26,7 +26,7 @@ pub(crate) fn run(fixture: &Fixture) {
         let client = DpopClient::with_algorithm(algorithm);
         let token = fixture.issuer.token_for(RESOURCE).scope("orders:read").bound_to(&client).sign();
         let url = format!("{RESOURCE}/plain");
-        let count = if quick() { PROOFS / 4 } else { PROOFS };
+        let count = if quick() { PROOFS / 3 } else { PROOFS };
         let proofs: Vec<_> = (0..count).map(|_| client.proof_for(&Method::GET, &url, &token).sign()).collect();
         let raw = RawVerifier::of_client(&client);
         let mut app = bare().layer(OAuthLayer::new(&server));

@@ -3,6 +3,8 @@
 //! What is free to check comes first and the signature last. Whether the key is the one that the token is bound to,
 //! whether the proof is fresh and whether it was used before is asked afterwards, of a proof that verified.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -89,29 +91,64 @@ impl Proof {
     }
 
     /// Checks 2 to 9 of RFC 9449 section 4.3, and of check 12 that the proof is for this token.
-    pub(crate) fn verify(text: &str, expected: &Expected<'_>) -> Result<Self, DpopError> {
+    ///
+    /// A client's proofs all begin with the same header. `known` is one that was judged before; it is given back, or a
+    /// new one.
+    pub(crate) fn verify(
+        text: &str,
+        expected: &Expected<'_>,
+        known: Option<&Arc<JudgedHeader>>,
+    ) -> Result<(Self, Arc<JudgedHeader>), DpopError> {
         let parts = Parts::split(text)?;
-        let header = parts.header()?;
-        let (algorithm, jwk) = header.check(expected.algorithms)?;
+        let known = known.filter(|known| *known.encoded == *parts.header && known.is_allowed(expected.algorithms));
+        // The key is looked at after everything that is cheaper, so the header is only read here.
+        let read = if known.is_none() { Some(parts.decoded_header()?) } else { None };
+        let header = read.as_deref().map(Header::parse).transpose()?;
+        let checked = header.as_ref().map(|header| header.check(expected.algorithms)).transpose()?;
         let claims = parts.claims()?;
         claims.check(expected)?;
-        let key = key_for(algorithm, &jwk).map_err(|UnfitKey(reason)| DpopError::Key(reason))?;
-        if !key.verifies(algorithm, parts.signed, &parts.signature) {
+        let header = match (known, checked) {
+            (Some(known), _) => Arc::clone(known),
+            (None, Some((algorithm, jwk))) => Arc::new(JudgedHeader::new(parts.header, algorithm, &jwk)?),
+            (None, None) => return Err(DpopError::Malformed("the header is missing")),
+        };
+        if !header.key.verifies(header.algorithm, parts.signed, &parts.signature) {
             return Err(DpopError::Signature);
         }
-        Ok(Self {
-            jkt: key.thumbprint().into(),
+        let proof = Self {
+            jkt: header.key.thumbprint().into(),
             jti: claims.jti.0.into(),
             issued_at: claims.iat.0,
             nonce: claims.nonce.map(|Text(nonce)| nonce.into()),
-            algorithm,
-        })
+            algorithm: header.algorithm,
+        };
+        Ok((proof, header))
+    }
+}
+
+/// A header that was found in order, with its key parsed: the same text again needs no second look.
+#[derive(Debug)]
+pub(crate) struct JudgedHeader {
+    encoded: Box<str>,
+    algorithm: Algorithm,
+    key: Key,
+}
+
+impl JudgedHeader {
+    fn new(encoded: &str, algorithm: Algorithm, jwk: &Jwk<'_>) -> Result<Self, DpopError> {
+        let key = key_for(algorithm, jwk).map_err(|UnfitKey(reason)| DpopError::Key(reason))?;
+        Ok(Self { encoded: encoded.into(), algorithm, key })
+    }
+
+    fn is_allowed(&self, algorithms: &[Algorithm]) -> bool {
+        algorithms.contains(&self.algorithm)
     }
 }
 
 /// The three parts of a compact JWS (RFC 7515 section 3.1), decoded.
 struct Parts<'t> {
-    header: Vec<u8>,
+    /// As it was sent.
+    header: &'t str,
     payload: Vec<u8>,
     signed: &'t [u8],
     signature: Vec<u8>,
@@ -128,17 +165,11 @@ impl<'t> Parts<'t> {
             return Err(DpopError::Malformed("not the three segments of a JWS"));
         };
         let decode = |part: &str| b64_decode(part.as_bytes()).ok_or(DpopError::Malformed("not strict base64url"));
-        Ok(Self {
-            header: decode(header)?,
-            payload: decode(payload)?,
-            signed: signed.as_bytes(),
-            signature: decode(signature)?,
-        })
+        Ok(Self { header, payload: decode(payload)?, signed: signed.as_bytes(), signature: decode(signature)? })
     }
 
-    fn header(&self) -> Result<Header<'_>, DpopError> {
-        let not_strict = DpopError::Malformed("the header is not a strict JSON object with alg and jwk");
-        json::from_slice(&self.header).map_err(|_| not_strict)
+    fn decoded_header(&self) -> Result<Vec<u8>, DpopError> {
+        b64_decode(self.header.as_bytes()).ok_or(DpopError::Malformed("not strict base64url"))
     }
 
     fn claims(&self) -> Result<Claims<'_>, DpopError> {
@@ -148,6 +179,11 @@ impl<'t> Parts<'t> {
 }
 
 impl<'h> Header<'h> {
+    fn parse(json: &'h [u8]) -> Result<Self, DpopError> {
+        let not_strict = DpopError::Malformed("the header is not a strict JSON object with alg and jwk");
+        json::from_slice(json).map_err(|_| not_strict)
+    }
+
     /// Checks 4, 5 and 7. Other parameters are tolerated (RFC 9449 section 4.2), demands are not: no extension is
     /// implemented, so `crit` can only name something unknown, and `b64` is forbidden in a JWT (RFC 7797 section 7).
     fn check(&self, allowed: &[Algorithm]) -> Result<(Algorithm, Jwk<'h>), DpopError> {

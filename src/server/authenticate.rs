@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::str;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::request::Parts;
@@ -178,7 +178,11 @@ impl State {
             self.context.observers.emit(&Event::LifetimeTooLong { issuer: &trust.issuer });
         }
         let (issuer, context) = (Arc::clone(&trust.issuer), Arc::clone(&self.context));
-        Proved { verdict: Verdict { issuer, jwt, context, typed: TypedClaims::default() }, trust: at, keys }
+        Proved {
+            verdict: Verdict { issuer, jwt, context, typed: TypedClaims::default(), proof_header: OnceLock::new() },
+            trust: at,
+            keys,
+        }
     }
 
     /// Keeps a verdict, or refuses.

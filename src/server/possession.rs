@@ -121,11 +121,13 @@ impl State {
             path: &presentation.path,
             token: presented.token(),
         };
-        let proof = Proof::verify(line, &expected).map_err(refuse)?;
+        let (proof, header) = Proof::verify(line, &expected, verdict.proof_header.get()).map_err(refuse)?;
         let keep_until = self.dpop.check_time(&proof, now).map_err(refuse)?;
         if *proof.jkt != *jkt {
             return Err(refuse(DpopError::KeyMismatch));
         }
+        // Only the client's own is kept, and only the first: whoever sends others gains nothing.
+        let _ = verdict.proof_header.set(header);
         let key = replay_key(&verdict.issuer, &proof.jkt, &proof.jti);
         Ok(Some(ReplayEntry::new(key, self.dpop.born(&proof), keep_until)))
     }

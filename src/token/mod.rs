@@ -6,7 +6,7 @@ mod typed;
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::HeaderValue;
 use serde::de::DeserializeOwned;
@@ -18,6 +18,7 @@ pub use typed::Token;
 
 use crate::credential::Scheme;
 use crate::demand::{Demand, Facts};
+use crate::dpop::proof::JudgedHeader;
 use crate::jwt::verify::VerifiedJwt;
 use crate::reject::{Cause, Rejection};
 use crate::scope::ScopeSet;
@@ -43,6 +44,8 @@ pub(crate) struct Verdict {
     pub(crate) jwt: VerifiedJwt,
     pub(crate) context: Arc<Context>,
     pub(crate) typed: TypedClaims,
+    /// The header of the proofs of the token's own client, once one was proved.
+    pub(crate) proof_header: OnceLock<Arc<JudgedHeader>>,
 }
 
 /// A reference to a verdict with a count of its own: each thread's cache has one, so that threads that serve the same
