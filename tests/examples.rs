@@ -116,6 +116,25 @@ fn assert_lines(transcript: &str, lines: &[&str]) {
 }
 
 #[tokio::test]
+async fn the_transcript_of_dpop_shows_each_theft_refused() {
+    let printed = transcript("dpop").await;
+    assert_eq!(printed.lines().count(), 8, "{printed}");
+    for (what, status) in [
+        ("first proof, without a nonce", "401  use_dpop_nonce"),
+        ("the owner, with the nonce", "200"),
+        ("stolen, sent as Bearer", "401  invalid_token"),
+        ("a proof, for the first time", "200"),
+        ("the same proof, replayed", "401  invalid_dpop_proof"),
+        ("a proof for another path", "401  invalid_dpop_proof"),
+        ("signed by the thief's own key", "401  invalid_token"),
+        ("the owner's key, another's hand", "401  invalid_dpop_proof"),
+    ] {
+        let line = printed.lines().find(|line| line.starts_with(what)).unwrap_or_default();
+        assert!(line[what.len()..].trim_start().starts_with(status), "{what}: {line:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_transcript_of_scopes_comes_to_its_end() {
     let printed = transcript("scopes").await;
     assert_lines(

@@ -38,6 +38,14 @@ async fn an_issuer_that_hangs_slows_no_other() {
 }
 
 #[tokio::test]
+async fn a_staging_issuer_with_the_same_key_client_and_audience_is_a_stranger() {
+    let fixture = Fixture::new();
+    fixture.answer(&fixture.token().sign()).await.assert_passed();
+    let staging = fixture.token().issuer_claim("https://staging.as.example").sign();
+    fixture.answer(&staging).await.assert_invalid_token("issuer_unknown");
+}
+
+#[tokio::test]
 async fn readiness_names_every_issuer_whose_keys_are_missing() {
     let down = second(&ManualClock::new(T));
     let fixture = Fixture::with(|config| config.trust(down.issuer()));
