@@ -1,7 +1,8 @@
 //! A tower [`Layer`](tower::Layer) that turns any axum, hyper or plain tower service into an OAuth 2.0 resource server.
 //!
-//! It takes the Bearer token from a request, proves it against the issuers that the service believes, checks what each
-//! route demands, and puts typed claims into the request's extensions.
+//! It takes the Bearer or DPoP token from a request, proves it against the issuers that the service believes, holds a
+//! bound token to a proof of its key (RFC 9449), checks what each route demands, and puts typed claims into the request's
+//! extensions.
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -26,9 +27,9 @@
 //! ```
 //!
 //! Start with the README; the [`guide`] has a chapter for each question that comes after it: [how a token is
-//! judged](guide::jwt), [several issuers](guide::many_issuers), [DPoP](guide::dpop), [scopes](guide::scopes), [testing](guide::testing),
-//! [configuration](guide::configuration), [deploying](guide::deploying), [observing](guide::observability), [every
-//! default](guide::defaults) and [the threat model](guide::threats).
+//! judged](guide::jwt), [several issuers](guide::many_issuers), [DPoP](guide::dpop), [scopes](guide::scopes),
+//! [testing](guide::testing), [configuration](guide::configuration), [deploying](guide::deploying),
+//! [observing](guide::observability), [every default](guide::defaults) and [the threat model](guide::threats).
 //!
 //! # The map
 //!
