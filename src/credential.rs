@@ -72,7 +72,9 @@ fn scheme_of(value: &[u8]) -> (Option<Scheme>, &[u8]) {
 #[derive(Clone, Copy)]
 pub(crate) struct Credential<'h> {
     scheme: Scheme,
-    token: &'h str,
+    presented: &'h [u8],
+    taken: Schemes,
+    headers: &'h HeaderMap,
     header: &'h HeaderValue,
 }
 
@@ -90,21 +92,28 @@ impl<'h> Credential<'h> {
         if !taken.has(scheme) {
             return Ok(None);
         }
-        let token = after_spaces(rest);
-        let separated = token.len() < rest.len();
-        match std::str::from_utf8(token) {
-            Ok(token) if separated && is_token68(token.as_bytes()) => Ok(Some(Self { scheme, token, header })),
-            _ => Err(CredentialError::Syntax(taken.tried(headers))),
+        let presented = after_spaces(rest);
+        if presented.len() == rest.len() {
+            return Err(CredentialError::Syntax(taken.tried(headers)));
         }
+        Ok(Some(Self { scheme, presented, taken, headers, header }))
+    }
+
+    /// What was sent after the scheme, whatever it is.
+    pub(crate) const fn presented(&self) -> &'h [u8] {
+        self.presented
     }
 
     pub(crate) const fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// The token as it was sent.
-    pub(crate) const fn token(&self) -> &'h str {
-        self.token
+    /// The token, if what was sent is one.
+    pub(crate) fn token(&self) -> Result<&'h str, CredentialError> {
+        match std::str::from_utf8(self.presented) {
+            Ok(token) if is_token68(self.presented) => Ok(token),
+            _ => Err(CredentialError::Syntax(self.taken.tried(self.headers))),
+        }
     }
 
     /// The whole header value, whose bytes can be kept without a copy.
@@ -204,7 +213,7 @@ mod tests {
         for value in values {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
         }
-        Credential::from_headers(&headers, BOTH).map(|found| found.map(|credential| credential.token().to_owned()))
+        Credential::from_headers(&headers, BOTH)?.map(|credential| credential.token().map(str::to_owned)).transpose()
     }
 
     #[test]
@@ -284,7 +293,7 @@ mod tests {
             if let Ok(value) = HeaderValue::from_bytes(&[b"Bearer", value.as_slice()].concat()) {
                 let mut headers = HeaderMap::new();
                 headers.insert(AUTHORIZATION, value);
-                let _ = Credential::from_headers(&headers, BOTH);
+                let _ = Credential::from_headers(&headers, BOTH).map(|found| found.map(|credential| credential.token()));
             }
         }
     }

@@ -47,11 +47,16 @@ impl ResourceServer {
             Ok(None) => return Decision::Now(Ok(None)),
             Err(error) => return refuse(error),
         };
-        let (token, now) = (credential.token(), state.context.now());
-        let (presented, place) = (Presented::new(&credential, parts), Place::of(&state, token));
+        let (now, presented) = (state.context.now(), Presented::new(&credential, parts));
+        let place = Place::of(&state, credential.presented());
         if let Some(verdict) = state.recall(&place, now) {
             return state.admit(verdict, presented, now, None);
         }
+        // Looked at only now: a verdict is kept for nothing but a well-formed token, and these would be the same bytes.
+        let token = match credential.token() {
+            Ok(token) => token,
+            Err(error) => return refuse(error),
+        };
         let watch = Stopwatch::start();
         match state.judge(token, now) {
             Ok(judged) => match state.conclude(judged, &place, presented.scheme()) {
@@ -81,7 +86,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn of(state: &State, token: &str) -> Self {
+    pub(super) fn of(state: &State, token: &[u8]) -> Self {
         Self { print: state.cache.as_ref().map(|cache| cache.fingerprint(token)), epoch: state.epoch() }
     }
 }

@@ -45,13 +45,13 @@ struct Presentation {
 
 impl Presented {
     pub(super) fn new(credential: &Credential<'_>, parts: &Parts) -> Self {
-        let (scheme, header, token) = (credential.scheme(), credential.header(), credential.token());
+        let (scheme, header) = (credential.scheme(), credential.header());
         let proof = (scheme == Scheme::Dpop).then(|| Presentation {
             line: Proof::in_headers(&parts.headers).map(Box::from),
             method: parts.method.clone(),
             path: original_uri(&parts.extensions, &parts.uri).path().into(),
         });
-        Self { scheme, header: header.clone(), token_at: header.len() - token.len(), proof }
+        Self { scheme, header: header.clone(), token_at: header.len() - credential.presented().len(), proof }
     }
 
     pub(super) const fn scheme(&self) -> Scheme {

@@ -117,9 +117,9 @@ impl TokenCache {
         Some(Self { key: random()?, shared, fronts: fronts.collect() })
     }
 
-    pub(crate) fn fingerprint(&self, token: &str) -> Fingerprint {
+    pub(crate) fn fingerprint(&self, token: &[u8]) -> Fingerprint {
         let mut hasher = SipHasher24::new_with_key(&self.key);
-        hasher.write(token.as_bytes());
+        hasher.write(token);
         Fingerprint(hasher.finish128().as_u128())
     }
 

@@ -19,7 +19,7 @@ const RESOURCE: &str = "https://rs.example/api";
 #[test]
 fn a_fingerprint_depends_on_every_byte_and_on_the_process() {
     let (one, other) = (TokenCache::new(8).unwrap(), TokenCache::new(8).unwrap());
-    let print = |cache: &TokenCache, token: &str| cache.fingerprint(token).0;
+    let print = |cache: &TokenCache, token: &str| cache.fingerprint(token.as_bytes()).0;
     assert_eq!(print(&one, "a.b.c"), print(&one, "a.b.c"));
     for token in ["a.b.d", "a.b.c.", "a.b", "A.b.c", ""] {
         assert_ne!(print(&one, token), print(&one, "a.b.c"), "{token}");
@@ -126,7 +126,7 @@ impl World {
     async fn present(&self, token: &str) -> Result<Presented, TestCaseError> {
         let state = self.server.state();
         let now = state.context.now();
-        let place = Place::of(&state, token);
+        let place = Place::of(&state, token.as_bytes());
         if let Some(recalled) = state.recall(&place, now) {
             let anew = state.judge(token, now);
             prop_assert!(matches!(&anew, Ok(Ok(_))), "recalled, and the judge would not accept it");
