@@ -1,8 +1,8 @@
 //! A tower [`Layer`](tower::Layer) that turns any axum, hyper or plain tower service into an OAuth 2.0 resource server.
 //!
 //! It takes the Bearer or DPoP token from a request, proves it against the issuers that the service believes, holds a
-//! bound token to a proof of its key (RFC 9449), checks what each route demands, and puts typed claims into the request's
-//! extensions.
+//! bound token to a proof of its key (RFC 9449), checks what each route demands, and puts typed claims into the
+//! request's extensions.
 //!
 //! ```
 //! use axum::{Router, routing::get};
