@@ -8,11 +8,14 @@
 //   rotate         signs with new keys from now on and still publishes the older ones
 //   withdraw-old   publishes the newest keys alone
 //
+// A client that sends a DPoP proof gets a token that is bound to its key, once the proof has the server's nonce.
+//
 // It ends when its standard input ends, so it never outlives whoever started it.
 //
 // The resource that a token is asked for decides its signature: the first of es256, rs256, ps256 and eddsa that is a
 // label of the host or a segment of the path, as in https://es256.example and https://api.example/es256.
 
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 
@@ -27,6 +30,9 @@ const tell = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 // A generation is one signing key per algorithm; the newest comes first.
 let generations = [];
 let born = 0;
+
+// Kept over rotations, so that nonces are.
+const nonceSecret = randomBytes(32);
 
 async function newGeneration() {
   born += 1;
@@ -60,6 +66,7 @@ function newProvider(issuer) {
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
+      dPoP: { enabled: true, nonceSecret, requireNonce: () => true },
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo(_ctx, resource) {
