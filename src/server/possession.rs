@@ -78,14 +78,14 @@ impl State {
         };
         let Some(entry) = entry else { return Decision::Now(Ok(Some(self.accept(verdict, presented, now, elapsed)))) };
         match self.replay.check_and_insert(entry, now) {
-            Answer::Now(replay) => Decision::Now(match self.unused(&replay) {
+            Answer::Now(replay) => Decision::Now(match self.unused(&replay, now) {
                 Ok(()) => Ok(Some(self.accept(verdict, presented, now, elapsed))),
                 Err(rejection) => Err(self.refuse_verified(rejection, &verdict)),
             }),
             Answer::Later(replay) => {
                 let state = Arc::clone(self);
                 Decision::Later(Box::pin(async move {
-                    match state.unused(&replay.await) {
+                    match state.unused(&replay.await, now) {
                         Ok(()) => Ok(Some(state.accept(verdict, presented, now, elapsed))),
                         Err(rejection) => Err(state.refuse_verified(rejection, &verdict)),
                     }
@@ -132,13 +132,17 @@ impl State {
         Ok(Some(ReplayEntry::new(key, self.dpop.born(&proof), keep_until)))
     }
 
-    fn unused(&self, replay: &Replay) -> Result<(), Rejection> {
+    fn unused(&self, replay: &Replay, now: Timestamp) -> Result<(), Rejection> {
         let challenger = &self.context.challenger;
         let unknown = |why| Rejection::unavailable(Cause::ReplayUnknown(why), STORE_RETRY);
         match replay {
             Replay::Fresh => Ok(()),
             Replay::Seen => Err(challenger.invalid_proof(DpopError::Replayed, None)),
-            Replay::BeforeBirth => Err(challenger.invalid_proof(DpopError::BeforeBirth, None)),
+            // Where there are nonces, a new one makes the client try again; otherwise it would hold on to the old.
+            Replay::BeforeBirth => Err(match self.dpop.fresh_nonce(now) {
+                None => challenger.invalid_proof(DpopError::BeforeBirth, None),
+                nonce => challenger.invalid_proof(DpopError::NonceInvalid, nonce),
+            }),
             Replay::Full => Err(unknown("the replay store is full")),
             Replay::Unavailable(_) => Err(unknown("the replay store is out of reach")),
         }

@@ -705,6 +705,22 @@ async fn a_proof_from_before_the_store_was_born_is_refused() {
 }
 
 #[tokio::test]
+async fn a_client_whose_nonce_is_older_than_the_store_is_given_a_new_one() {
+    let born = Timestamp::from_secs(T.as_secs() + 210);
+    let bound = Bound::with(|config| {
+        let dpop = Dpop::accepted().nonce(NonceKey::from_secret(SECRET)).nonce_instead_of_iat();
+        config.dpop(dpop).replay(MemoryReplayStore::new(born))
+    });
+    let before = bound.present(&bound.proof().sign()).await;
+    bound.client.note_nonce(BASE, before.response.headers());
+    bound.fixture.clock.advance(Duration::from_secs(20));
+    let old = bound.get("/x").await;
+    old.assert_dpop_refused(401, "use_dpop_nonce", "dpop_nonce_required");
+    bound.client.note_nonce(BASE, old.response.headers());
+    bound.get("/x").await.assert_passed();
+}
+
+#[tokio::test]
 async fn a_reconfigured_server_still_remembers_used_proofs() {
     let bound = Bound::new();
     let proof = bound.proof().sign();
