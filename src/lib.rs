@@ -43,9 +43,9 @@
 //! time.rs           Timestamp, the trait Clock, SystemClock
 //! secret.rs ●       Secret: not printed, wiped, compared in constant time
 //! scope.rs ●        ScopeSet, ScopeHierarchy, scopes!
-//! demand.rs ●       Demand, Requirement, AnyOf: what a route asks, as constant data
+//! demand/ ●         Demand, Requirement, AnyOf: what a route asks, as constant data
 //! crypto/ ●         Algorithm, parsed public keys, hashes, seals; the only place that verifies a signature
-//! observe.rs        events as plain data, tracing, metrics
+//! observe/          events as plain data, tracing, metrics
 //! — ports —         what is asked of the world
 //! transport/        any tower service that answers HTTP; the limits that none can loosen; the built-in HTTPS client
 //! store/            what must be remembered: the contract of a replay store, and the one in memory

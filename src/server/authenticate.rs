@@ -15,6 +15,7 @@ use super::token_cache::{Cached, Fingerprint};
 use super::{ResourceServer, State};
 use crate::credential::{Credential, CredentialError, Scheme, is_in_query};
 use crate::jwks::key_ring::{Candidates, Generation, Lookup, Refresh};
+use crate::jwt::compact::MAX_TOKEN_BYTES;
 use crate::jwt::error::JwtError;
 use crate::jwt::json::Text;
 use crate::jwt::verify::{UnverifiedJwt, VerifiedJwt};
@@ -81,13 +82,15 @@ impl ResourceServer {
 
 /// Where the verdict on a token will be kept, and the count of forgettings before it was judged.
 pub(super) struct Place {
-    print: Option<Fingerprint>,
+    pub(super) print: Option<Fingerprint>,
     epoch: u64,
 }
 
 impl Place {
     pub(super) fn of(state: &State, token: &[u8]) -> Self {
-        Self { print: state.cache.as_ref().map(|cache| cache.fingerprint(token)), epoch: state.epoch() }
+        // The limit comes before any work: a token that is too long is not even hashed.
+        let cache = state.cache.as_ref().filter(|_| token.len() <= MAX_TOKEN_BYTES);
+        Self { print: cache.map(|cache| cache.fingerprint(token)), epoch: state.epoch() }
     }
 }
 

@@ -27,6 +27,15 @@ fn a_fingerprint_depends_on_every_byte_and_on_the_process() {
     assert_ne!(print(&one, "a.b.c"), print(&other, "a.b.c"));
 }
 
+#[tokio::test]
+async fn a_token_over_the_limit_is_not_even_hashed() {
+    let world = World::new();
+    let state = world.server.state();
+    let place = |bytes: usize| Place::of(&state, &vec![b'a'; bytes]);
+    assert!(place(16 * 1024).print.is_some());
+    assert!(place(16 * 1024 + 1).print.is_none());
+}
+
 #[test]
 fn no_verdicts_mean_no_cache() {
     assert!(TokenCache::new(0).is_none());
