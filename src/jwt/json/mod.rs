@@ -175,6 +175,7 @@ impl<'de> Members<'de> {
         if self.names.len() >= MAX_MEMBERS {
             return Err(strict.refuse(JsonError::Limit));
         }
+        // Equal names have equal marks, so one whose mark is new was not there before and need not be searched for.
         let last = name.as_bytes().last().map_or(0, |byte| usize::from(*byte));
         let mark = 1 << ((name.len() * 8 + last) % 64);
         if self.marks & mark != 0 && self.names.contains(&name) {
