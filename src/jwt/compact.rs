@@ -86,6 +86,11 @@ impl<'t> Compact<'t> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(JwtError::Malformed("longer than 16 KiB"));
         }
+        Self::parse_document(token)
+    }
+
+    /// As [`parse`](Self::parse), for a document whose length was bounded where it was fetched.
+    pub(crate) fn parse_document(token: &'t str) -> Result<Self, JwtError> {
         let Some((signed, signature)) = token.rsplit_once('.') else { return Err(JwtError::Malformed("no segments")) };
         let Some((header, payload)) = signed.split_once('.') else { return Err(JwtError::Malformed("two segments")) };
         let decode = |segment: &str| b64_decode(segment.as_bytes()).ok_or(JwtError::Malformed("not strict base64url"));

@@ -10,12 +10,16 @@
 //! |---|---|
 //! | `tower_oauth::verdict` | accepted and refused requests |
 //! | `tower_oauth::keys` | key sets fetched, changed, stale or missing |
+//! | `tower_oauth::introspection` | issuers asked about tokens, with success or without |
+//! | `tower_oauth::revocation` | rules, status lists, logout and security events, failure policies at work |
+//! | `tower_oauth::store` | shared stores that went, came or lost something |
 
 #[cfg(feature = "metrics")]
 mod numbers;
 #[cfg(not(feature = "metrics"))]
 #[path = "no_numbers.rs"]
 mod numbers;
+mod trace;
 
 use std::fmt;
 use std::sync::Arc;
@@ -100,6 +104,87 @@ pub enum Event<'a> {
         /// The configured issuer.
         issuer: &'a str,
     },
+    /// An issuer was asked about a token (RFC 7662) and has answered.
+    Introspected {
+        /// The configured issuer.
+        issuer: &'a str,
+        /// Whether the token is active.
+        active: bool,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// An issuer could not be asked about a token, or its answer was of no use.
+    IntrospectionFailed {
+        /// The configured issuer.
+        issuer: &'a str,
+        /// A stable code: that of [`FetchError::code`](crate::transport::FetchError::code), or `busy`, `breaker_open`,
+        /// `told_to_wait`, `answer_invalid`, `answer_unsigned`.
+        code: &'static str,
+        /// The cause in words.
+        detail: Detail<'a>,
+        /// When asking again may help.
+        retry_in: Duration,
+    },
+    /// An issuer is not asked for a while, because it failed again and again; or it is asked again.
+    IntrospectionPaused {
+        /// The configured issuer.
+        issuer: &'a str,
+        /// For how long; `None` when it is asked again.
+        pause: Option<Duration>,
+    },
+    /// A rule was added to the denylist here.
+    RuleAdded {
+        /// The configured issuer whose tokens it denies.
+        issuer: &'a str,
+        /// The kind of rule: `token`, `session`, `subject`, `client` or `everything`.
+        kind: &'static str,
+    },
+    /// A Token Status List was fetched.
+    StatusListFetched {
+        /// The configured issuer.
+        issuer: &'a str,
+        /// How many tokens it tells of.
+        entries: u64,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// A Token Status List could not be had, or is not to be believed.
+    StatusListFailed {
+        /// The configured issuer.
+        issuer: &'a str,
+        /// A stable code: that of [`FetchError::code`](crate::transport::FetchError::code), or `list_invalid`,
+        /// `not_admitted`, `too_many_lists`, `keys_unavailable`.
+        code: &'static str,
+        /// The cause in words.
+        detail: Detail<'a>,
+        /// When asking again may help.
+        retry_in: Duration,
+    },
+    /// A logout token or security event token came in (OpenID Back-Channel Logout, RFC 8935).
+    EventReceived {
+        /// The configured issuer; `None` when the token was not believed.
+        issuer: Option<&'a str>,
+        /// What became of it: `applied`, `ignored`, `repeated`, or the error that was answered.
+        outcome: &'static str,
+    },
+    /// A request passed although something could not be asked, because the configuration says so.
+    FailurePolicyUsed {
+        /// What could not be asked: `introspection`, `status_list`, `denylist` or `replay`.
+        dependency: &'static str,
+        /// What was done instead: `stale_within` or `open_and_counted`.
+        policy: &'static str,
+        /// The configured issuer.
+        issuer: &'a str,
+    },
+    /// A shared store is out of reach, lost what it knew, or is back.
+    StoreChanged {
+        /// Which one: `redis`, or the name that a store of your own gives.
+        store: &'a str,
+        /// `up`, `down` or `lost`.
+        standing: &'static str,
+        /// The cause in words.
+        detail: Detail<'a>,
+    },
 }
 
 /// A cause in words, for the operator.
@@ -131,7 +216,7 @@ impl Observers {
     }
 
     pub(crate) fn emit(&self, event: &Event<'_>) {
-        trace(event);
+        trace::trace(event);
         self.numbers.record(event);
         if let Some(observer) = &self.own {
             observer.observe(event);
@@ -142,45 +227,5 @@ impl Observers {
 impl fmt::Debug for Observers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.own.is_some() { "Observers(tracing, own)" } else { "Observers(tracing)" })
-    }
-}
-
-const VERDICT: &str = "tower_oauth::verdict";
-const KEYS: &str = "tower_oauth::keys";
-
-fn trace(event: &Event<'_>) {
-    match *event {
-        Event::Accepted { issuer, algorithm, elapsed } => {
-            let cached = elapsed.is_none();
-            tracing::debug!(target: VERDICT, issuer, algorithm = algorithm.as_str(), cached, "accepted");
-        }
-        Event::Refused { code, status: status @ 500, issuer, detail, .. } => {
-            tracing::error!(target: VERDICT, code, status, issuer, %detail, "the service is not set up correctly");
-        }
-        Event::Refused { code, status: status @ 501.., issuer, verified, detail } => {
-            tracing::warn!(target: VERDICT, code, status, issuer, verified, %detail, "not judged");
-        }
-        // A request without a credential is the ordinary first step of a client, not worth a line by default.
-        Event::Refused { code: code @ "credentials_missing", status, .. } => {
-            tracing::debug!(target: VERDICT, code, status, "no credential");
-        }
-        Event::Refused { code, status, issuer, verified, detail } => {
-            tracing::info!(target: VERDICT, code, status, issuer, verified, %detail, "refused");
-        }
-        Event::LifetimeTooLong { issuer } => {
-            tracing::warn!(target: VERDICT, issuer, "a token lives longer than max_lifetime");
-        }
-        Event::KeysFetched { issuer, keys, skipped, changed, elapsed } => {
-            let elapsed_ms = elapsed.as_millis() as u64;
-            tracing::info!(target: KEYS, issuer, keys, skipped, changed, elapsed_ms, "keys fetched");
-        }
-        Event::KeysFetchFailed { issuer, code, detail, serving_age, retry_in } => {
-            let serving_age_secs = serving_age.map(|age| age.as_secs());
-            let retry_in_ms = retry_in.as_millis() as u64;
-            tracing::warn!(target: KEYS, issuer, code, %detail, serving_age_secs, retry_in_ms, "keys not fetched");
-        }
-        Event::KeyMissing { issuer } => {
-            tracing::info!(target: KEYS, issuer, "a token fits no key that is there; refreshing once");
-        }
     }
 }

@@ -67,6 +67,7 @@ impl Numbers {
             Event::KeyMissing { issuer } => {
                 metrics::counter!("oauth_key_missing_total", "issuer" => issuer.to_owned()).increment(1);
             }
+            _ => record_revocation(event),
         }
     }
 
@@ -84,6 +85,44 @@ impl Numbers {
             verdicts
         });
     }
+}
+
+/// All of it is rarer than a request, but for introspection, beside whose network call naming a counter is nothing.
+fn record_revocation(event: &Event<'_>) {
+    match *event {
+        Event::Introspected { issuer, active, elapsed } => {
+            count("oauth_introspections_total", if active { "active" } else { "inactive" }, issuer);
+            let seconds = metrics::histogram!("oauth_introspection_seconds", "issuer" => issuer.to_owned());
+            seconds.record(elapsed.as_secs_f64());
+        }
+        Event::IntrospectionFailed { issuer, code, .. } => count("oauth_introspections_total", code, issuer),
+        Event::IntrospectionPaused { issuer, pause } => {
+            let paused = f64::from(u8::from(pause.is_some()));
+            metrics::gauge!("oauth_introspection_paused", "issuer" => issuer.to_owned()).set(paused);
+        }
+        Event::RuleAdded { issuer, kind } => count("oauth_deny_rules_total", kind, issuer),
+        Event::StatusListFetched { issuer, .. } => count("oauth_status_list_fetches_total", "ok", issuer),
+        Event::StatusListFailed { issuer, code, .. } => count("oauth_status_list_fetches_total", code, issuer),
+        Event::EventReceived { issuer, outcome } => {
+            count("oauth_events_received_total", outcome, issuer.unwrap_or("none"));
+        }
+        Event::FailurePolicyUsed { dependency, policy, issuer } => {
+            let issuer = issuer.to_owned();
+            metrics::counter!(
+                "oauth_failure_policy_total", "dependency" => dependency, "policy" => policy, "issuer" => issuer
+            )
+            .increment(1);
+        }
+        Event::StoreChanged { store, standing, .. } => {
+            let up = f64::from(u8::from(standing == "up"));
+            metrics::gauge!("oauth_store_up", "store" => store.to_owned()).set(up);
+        }
+        _ => {}
+    }
+}
+
+fn count(name: &'static str, outcome: &'static str, issuer: &str) {
+    metrics::counter!(name, "outcome" => outcome, "issuer" => issuer.to_owned()).increment(1);
 }
 
 fn count_fetch(outcome: &'static str, issuer: &str) {

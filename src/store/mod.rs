@@ -20,8 +20,10 @@
 //!
 //! A store of your own holds the suite in `store::contract` (feature `test-util`), or it is none.
 
+mod answers;
 #[cfg(feature = "test-util")]
 pub mod contract;
+mod denylist;
 mod memory;
 
 use std::borrow::Cow;
@@ -33,6 +35,8 @@ use std::sync::Arc;
 
 use crate::time::Timestamp;
 
+pub use self::answers::{AnswerStore, StoredAnswer};
+pub use self::denylist::{Denied, DenyRule, Denylist, Marks, Standing};
 pub use self::memory::MemoryReplayStore;
 
 /// An answer that is there, or on its way.

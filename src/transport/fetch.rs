@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, ETAG, IF_NONE_MATCH, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 
 use crate::transport::error::{FetchError, Kind};
@@ -58,35 +58,61 @@ impl Fetcher {
         accept: &'static str,
         etag: Option<&HeaderValue>,
     ) -> Result<Fetched, FetchError> {
-        let uri = self.check(url)?;
+        self.get_within(url, accept, etag, MAX_DOCUMENT_BYTES).await
+    }
+
+    /// Fetches `url` as [`get`](Self::get) does, for a document that may be of `most` bytes.
+    pub(crate) async fn get_within(
+        &self,
+        url: &str,
+        accept: &'static str,
+        etag: Option<&HeaderValue>,
+        most: usize,
+    ) -> Result<Fetched, FetchError> {
         let mut request = Request::new(Full::default());
-        *request.uri_mut() = uri;
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static(accept));
-        request.headers_mut().insert(USER_AGENT, PRODUCT);
         if let Some(etag) = etag {
             request.headers_mut().insert(IF_NONE_MATCH, etag.clone());
         }
-        let exchange = self.exchange(request, etag.is_some());
+        let (head, bytes) = self.send(url, request, most).await?.into_parts();
+        let max_age = max_age(&head.headers);
+        match head.status {
+            StatusCode::OK => {}
+            StatusCode::NOT_MODIFIED if etag.is_some() => return Ok(Fetched::NotModified { max_age }),
+            status => return Err(FetchError::new(url, Kind::Status(status.as_u16()))),
+        }
+        let etag = head.headers.get(ETAG).filter(|etag| etag.len() <= MAX_ETAG_BYTES).cloned();
+        Ok(Fetched::Document(Document { bytes, etag, max_age }))
+    }
+
+    /// Sends any request to `url` and gives back whatever answers within the rules, its body read whole. Of an answer
+    /// that is neither 200 nor 400 the body is not read, because nobody looks at it.
+    pub(crate) async fn send(
+        &self,
+        url: &str,
+        mut request: Request<Full<Bytes>>,
+        most: usize,
+    ) -> Result<Response<Bytes>, FetchError> {
+        *request.uri_mut() = self.check(url)?;
+        request.headers_mut().insert(USER_AGENT, PRODUCT);
+        let exchange = self.exchange(request, most);
         let answer = tokio::time::timeout(EXCHANGE_TIMEOUT, exchange).await.unwrap_or(Err(Kind::Timeout));
         answer.map_err(|kind| FetchError::new(url, kind))
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>, conditional: bool) -> Result<Fetched, Kind> {
+    async fn exchange(&self, request: Request<Full<Bytes>>, most: usize) -> Result<Response<Bytes>, Kind> {
         let response = self.transport.send(request).await.map_err(Kind::Connect)?;
         let (head, body) = response.into_parts();
-        let max_age = max_age(&head.headers);
-        match head.status {
-            StatusCode::OK => {}
-            StatusCode::NOT_MODIFIED if conditional => return Ok(Fetched::NotModified { max_age }),
-            StatusCode::NOT_MODIFIED => return Err(Kind::Status(304)),
-            status if status.is_redirection() => return Err(Kind::Redirect),
-            status => return Err(Kind::Status(status.as_u16())),
+        if head.status.is_redirection() && head.status != StatusCode::NOT_MODIFIED {
+            return Err(Kind::Redirect);
         }
-        if announced_length(&head.headers).is_some_and(|length| length > MAX_DOCUMENT_BYTES as u64) {
+        if !matches!(head.status, StatusCode::OK | StatusCode::BAD_REQUEST) {
+            return Ok(Response::from_parts(head, Bytes::new()));
+        }
+        if announced_length(&head.headers).is_some_and(|length| length > most as u64) {
             return Err(Kind::TooLarge);
         }
-        let etag = head.headers.get(ETAG).filter(|etag| etag.len() <= MAX_ETAG_BYTES).cloned();
-        Ok(Fetched::Document(Document { bytes: read(body).await?, etag, max_age }))
+        Ok(Response::from_parts(head, read(body, most).await?))
     }
 
     /// Whether `url` may be fetched, see [`endpoint`].
@@ -143,11 +169,11 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// Reads a body and stops at the limit, whatever length was announced.
-async fn read(mut body: TransportBody) -> Result<Bytes, Kind> {
+async fn read(mut body: TransportBody, most: usize) -> Result<Bytes, Kind> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(Kind::Connect)?.into_data() else { continue };
-        if data.len() > MAX_DOCUMENT_BYTES - bytes.len() {
+        if data.len() > most - bytes.len() {
             return Err(Kind::TooLarge);
         }
         bytes.extend_from_slice(&data);
