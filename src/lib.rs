@@ -48,7 +48,7 @@
 //! observe/          events as plain data, tracing, metrics
 //! — ports —         what is asked of the world
 //! transport/        any tower service that answers HTTP; the limits that none can loosen; the built-in HTTPS client
-//! store/            what must be remembered: the contract of a replay store, and the one in memory
+//! store/            what must be remembered: the contracts of a replay store and of a denylist, and those in memory
 //! — rules —         how a credential is judged
 //! credential.rs ●   the Authorization header, and nothing else
 //! jwt/ ●            compact serialization, strict JSON, claims, profiles, rules, signature; VerifiedJwt is the witness

@@ -1,4 +1,4 @@
-//! The suite that every store must pass.
+//! The suites that every store must pass: here that of replay stores, in [`denylist`] that of denylists.
 //!
 //! ```
 //! use tower_oauth::store::MemoryReplayStore;
@@ -12,6 +12,8 @@
 //! Each check is a function of its own too, to be run alone. All of them give the time as an argument, count from
 //! [`BORN`] and end within seconds, so that a server's own expiry, which starts at the true time, does not interfere.
 
+pub mod denylist;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -20,6 +22,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn, spawn_blocking, yield_now};
 
+pub use self::denylist::denylist_contract;
 use super::{Replay, ReplayEntry, ReplayStore};
 use crate::time::Timestamp;
 

@@ -1,6 +1,7 @@
 //! Tokens that are refused before their time: the rules, and the contract of whoever keeps them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::{Answer, StoreError};
 use crate::time::Timestamp;
@@ -143,4 +144,22 @@ pub trait Denylist: Send + Sync + fmt::Debug + 'static {
 
     /// How much the list knows. Asked on every request.
     fn standing(&self, now: Timestamp) -> Standing;
+}
+
+impl<D: Denylist + ?Sized> Denylist for Arc<D> {
+    fn deny(&self, rule: DenyRule, now: Timestamp) -> Answer<Result<(), StoreError>> {
+        (**self).deny(rule, now)
+    }
+
+    fn denies(&self, token: &Marks<'_>, now: Timestamp) -> Option<&'static str> {
+        (**self).denies(token, now)
+    }
+
+    fn generation(&self) -> u64 {
+        (**self).generation()
+    }
+
+    fn standing(&self, now: Timestamp) -> Standing {
+        (**self).standing(now)
+    }
 }

@@ -18,6 +18,8 @@
 //! # });
 //! ```
 //!
+//! Tokens that are refused before their time are the rules of a [`Denylist`], in memory by default ([`MemoryDenylist`]).
+//!
 //! A store of your own holds the suite in `store::contract` (feature `test-util`), or it is none.
 
 mod answers;
@@ -37,7 +39,7 @@ use crate::time::Timestamp;
 
 pub use self::answers::{AnswerStore, StoredAnswer};
 pub use self::denylist::{Denied, DenyRule, Denylist, Marks, Standing};
-pub use self::memory::MemoryReplayStore;
+pub use self::memory::{MemoryDenylist, MemoryReplayStore};
 
 /// An answer that is there, or on its way.
 ///

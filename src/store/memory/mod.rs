@@ -1,4 +1,5 @@
-//! A [`ReplayStore`] in this process: exact, bounded, and without a pause.
+//! A [`ReplayStore`] in this process: exact, bounded, and without a pause. So is the [`Denylist`](super::Denylist) beside
+//! it, in the same slots.
 //!
 //! * **Exact.** An entry is found until its last second is over; nothing is evicted to make room.
 //! * **Bounded.** One count over all shards: at the capacity a store says [`Replay::Full`], after it looked for an entry
@@ -20,6 +21,7 @@
 //! another's proof to be hit is a second preimage of 128 bits. Keys are chosen by their makers, who could look for those
 //! that fall into one shard or one chain, so their place is by a keyed hash of this store (`RandomState`, SipHash).
 
+mod denylist;
 mod shard;
 
 use std::fmt;
@@ -27,6 +29,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+pub use self::denylist::MemoryDenylist;
 use self::shard::{Corrupt, Found, Shard};
 use super::{Answer, Replay, ReplayEntry, ReplayStore, StoreError};
 use crate::time::Timestamp;
@@ -59,7 +62,7 @@ pub struct MemoryReplayStore {
 struct Count(AtomicUsize);
 
 #[repr(align(128))]
-struct Padded(Mutex<Shard>);
+struct Padded(Mutex<Shard<()>>);
 
 impl MemoryReplayStore {
     /// For 1 000 000 live entries, knowing all that was issued since `born`: usually the current time.
@@ -126,11 +129,11 @@ impl MemoryReplayStore {
             Found::Unknown if keep_until <= now => return Ok(Replay::BeforeBirth),
             Found::Unknown => {}
         }
-        self.release(shard.expire(now.as_secs(), EXPIRED_AT_ONCE)?);
-        if !self.reserve() {
+        self.live.release(shard.expire(now.as_secs(), EXPIRED_AT_ONCE)?);
+        if !self.live.reserve(self.capacity) {
             return Ok(Replay::Full);
         }
-        shard.insert(digest, hash, until)?;
+        shard.insert(digest, hash, until, ())?;
         Ok(Replay::Fresh)
     }
 
@@ -141,22 +144,24 @@ impl MemoryReplayStore {
             let mut shard = shard.0.lock().map_err(|_poisoned| Corrupt)?;
             let gone = shard.expire(now.as_secs(), EXPIRED_AT_ONCE)?;
             if gone > 0 {
-                self.release(gone);
+                self.live.release(gone);
                 return Ok(true);
             }
         }
         Ok(false)
     }
+}
 
+impl Count {
     /// A place for one more. A mere count: what is in a shard is ordered by the shard's lock.
-    fn reserve(&self) -> bool {
-        let more = |live: usize| (live < self.capacity).then_some(live + 1);
-        self.live.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    fn reserve(&self, capacity: usize) -> bool {
+        let more = |live: usize| (live < capacity).then_some(live + 1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
     fn release(&self, gone: usize) {
         if gone > 0 {
-            self.live.0.fetch_sub(gone, Ordering::Relaxed);
+            self.0.fetch_sub(gone, Ordering::Relaxed);
         }
     }
 }

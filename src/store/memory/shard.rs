@@ -30,12 +30,13 @@ pub(super) enum Found {
     Unknown,
 }
 
-pub(super) struct Shard {
+/// Slots of one shard. `T` is what is kept beside the time.
+pub(super) struct Shard<T> {
     hasher: RandomState,
     /// First slot of each chain; a power of two of them, allocated at the first insert.
     chains: Box<[Link]>,
     chains_planned: usize,
-    slots: Vec<Vec<Slot>>,
+    slots: Vec<Vec<Slot<T>>>,
     free: Link,
     /// First slot of those to be looked at when this second has come.
     due: BTreeMap<i64, Link>,
@@ -44,15 +45,16 @@ pub(super) struct Shard {
 }
 
 #[derive(Clone, Copy)]
-struct Slot {
+struct Slot<T> {
     digest: u128,
+    kept: T,
     /// The second at which it may be forgotten; its queue is that of this second, or of an earlier one.
     until: i64,
     next_in_chain: Link,
     next_in_queue: Link,
 }
 
-impl Shard {
+impl<T: Copy + Default> Shard<T> {
     /// For about `entries`; it holds as many as come.
     pub(super) fn new(entries: usize, hasher: RandomState) -> Self {
         let chains_planned = entries.clamp(16, 1 << 20).next_power_of_two();
@@ -63,27 +65,39 @@ impl Shard {
     /// Whether `digest` is here. If so it stays until `until`, should that be later: a window may be longer for one
     /// request than for another, and the longest counts.
     pub(super) fn find(&mut self, digest: u128, hash: u64, until: i64) -> Result<Found, Corrupt> {
-        let mut link = self.chains.get(self.chain(hash)).copied().unwrap_or(NONE);
-        while link != NONE {
-            let slot = self.slot(link)?;
-            if slot.digest == digest {
-                slot.until = slot.until.max(until);
-                return Ok(Found::Seen);
-            }
-            link = slot.next_in_chain;
+        let link = self.seek(digest, hash)?;
+        if link == NONE {
+            return Ok(if until <= self.forgotten { Found::MaybeForgotten } else { Found::Unknown });
         }
-        Ok(if until <= self.forgotten { Found::MaybeForgotten } else { Found::Unknown })
+        let slot = self.slot_mut(link)?;
+        slot.until = slot.until.max(until);
+        Ok(Found::Seen)
+    }
+
+    /// What is kept beside `digest`, if it is here.
+    pub(super) fn kept(&self, digest: u128, hash: u64) -> Result<Option<T>, Corrupt> {
+        match self.seek(digest, hash)? {
+            NONE => Ok(None),
+            link => Ok(Some(self.slot(link)?.kept)),
+        }
+    }
+
+    /// Keeps something else beside a `digest` that is here.
+    pub(super) fn keep(&mut self, digest: u128, hash: u64, kept: T) -> Result<(), Corrupt> {
+        let link = self.seek(digest, hash)?;
+        self.slot_mut(link)?.kept = kept;
+        Ok(())
     }
 
     /// Remembers what was not found.
-    pub(super) fn insert(&mut self, digest: u128, hash: u64, until: i64) -> Result<(), Corrupt> {
+    pub(super) fn insert(&mut self, digest: u128, hash: u64, until: i64, kept: T) -> Result<(), Corrupt> {
         if self.chains.is_empty() {
             self.chains = vec![NONE; self.chains_planned].into();
         }
         let link = self.vacant()?;
         let chain = self.chain(hash);
         let next_in_chain = mem::replace(self.chains.get_mut(chain).ok_or(Corrupt)?, link);
-        *self.slot(link)? = Slot { digest, until, next_in_chain, next_in_queue: NONE };
+        *self.slot_mut(link)? = Slot { digest, kept, until, next_in_chain, next_in_queue: NONE };
         self.queue(link, until)
     }
 
@@ -93,8 +107,7 @@ impl Shard {
         for _ in 0..at_most {
             let Some(mut first) = self.due.first_entry().filter(|first| *first.key() <= now) else { break };
             let (second, link) = (*first.key(), *first.get());
-            let slot = slot(&mut self.slots, link)?;
-            let Slot { digest, until, next_in_queue, .. } = *slot;
+            let Slot { digest, until, next_in_queue, .. } = *slot(&self.slots, link)?;
             if next_in_queue == NONE {
                 first.remove();
             } else {
@@ -106,15 +119,15 @@ impl Shard {
             }
             self.forgotten = self.forgotten.max(second);
             self.leave_chain(link, digest)?;
-            self.slot(link)?.next_in_queue = mem::replace(&mut self.free, link);
+            self.slot_mut(link)?.next_in_queue = mem::replace(&mut self.free, link);
             gone += 1;
         }
         Ok(gone)
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let slots: usize = self.slots.iter().map(|chunk| chunk.capacity() * size_of::<Slot>()).sum();
-        let chunks = self.slots.capacity() * size_of::<Vec<Slot>>();
+        let slots: usize = self.slots.iter().map(|chunk| chunk.capacity() * size_of::<Slot<T>>()).sum();
+        let chunks = self.slots.capacity() * size_of::<Vec<Slot<T>>>();
         slots + chunks + self.chains.len() * size_of::<Link>() + self.due.len() * BYTES_PER_SECOND
     }
 
@@ -134,14 +147,14 @@ impl Shard {
         }
         let before = (self.slots.len() - 1) * CHUNK;
         let chunk = self.slots.last_mut().ok_or(Corrupt)?;
-        chunk.push(Slot { digest: 0, until: 0, next_in_chain: NONE, next_in_queue: NONE });
+        chunk.push(Slot { digest: 0, kept: T::default(), until: 0, next_in_chain: NONE, next_in_queue: NONE });
         Link::try_from(before + chunk.len() - 1).map_err(|_too_many| Corrupt)
     }
 
     /// To be looked at when `second` has come.
     fn queue(&mut self, link: Link, second: i64) -> Result<(), Corrupt> {
         let next = self.due.insert(second, link).unwrap_or(NONE);
-        self.slot(link)?.next_in_queue = next;
+        self.slot_mut(link)?.next_in_queue = next;
         Ok(())
     }
 
@@ -155,7 +168,7 @@ impl Shard {
         }
         let mut link = *first;
         loop {
-            let slot = self.slot(link)?;
+            let slot = self.slot_mut(link)?;
             if slot.next_in_chain == gone {
                 slot.next_in_chain = after;
                 return Ok(());
@@ -164,12 +177,30 @@ impl Shard {
         }
     }
 
-    fn slot(&mut self, link: Link) -> Result<&mut Slot, Corrupt> {
-        slot(&mut self.slots, link)
+    /// The slot of `digest`, or [`NONE`].
+    fn seek(&self, digest: u128, hash: u64) -> Result<Link, Corrupt> {
+        let mut link = self.chains.get(self.chain(hash)).copied().unwrap_or(NONE);
+        while link != NONE {
+            let slot = self.slot(link)?;
+            if slot.digest == digest {
+                break;
+            }
+            link = slot.next_in_chain;
+        }
+        Ok(link)
+    }
+
+    fn slot(&self, link: Link) -> Result<&Slot<T>, Corrupt> {
+        slot(&self.slots, link)
+    }
+
+    fn slot_mut(&mut self, link: Link) -> Result<&mut Slot<T>, Corrupt> {
+        let link = link as usize;
+        self.slots.get_mut(link / CHUNK).and_then(|chunk| chunk.get_mut(link % CHUNK)).ok_or(Corrupt)
     }
 }
 
-fn slot(slots: &mut [Vec<Slot>], link: Link) -> Result<&mut Slot, Corrupt> {
+fn slot<T>(slots: &[Vec<Slot<T>>], link: Link) -> Result<&Slot<T>, Corrupt> {
     let link = link as usize;
-    slots.get_mut(link / CHUNK).and_then(|chunk| chunk.get_mut(link % CHUNK)).ok_or(Corrupt)
+    slots.get(link / CHUNK).and_then(|chunk| chunk.get(link % CHUNK)).ok_or(Corrupt)
 }
