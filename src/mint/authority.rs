@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
@@ -11,8 +10,13 @@ use serde_json::{Map, Value, json};
 use crate::crypto::Algorithm;
 use crate::mint::MintError;
 use crate::mint::documents::{self, Document, issuer_path};
-use crate::mint::fault::{ConnectionFailed, DocumentBody, Fault, json as json_response};
+use crate::mint::fault::{ConnectionFailed, DocumentBody, Fault, bare};
+use crate::mint::introspection::request::IntrospectionRequest;
+use crate::mint::introspection::{self, Introspection};
 use crate::mint::key_set::KeySet;
+use crate::mint::registry::Registry;
+use crate::mint::reply::{JSON, Reply};
+use crate::mint::trouble::Troubles;
 use crate::time::{Clock, SystemClock, Timestamp};
 
 /// What `TestIssuer` and `DevServer` are made of.
@@ -22,6 +26,8 @@ pub(crate) struct Authority {
     state: Mutex<State>,
     pub(crate) metadata_fetches: Count,
     pub(crate) jwks_fetches: Count,
+    pub(crate) introspections: Count,
+    pub(crate) status_list_fetches: Count,
     pub(crate) not_modified: Count,
 }
 
@@ -32,9 +38,9 @@ pub(crate) struct State {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) members: Map<String, Value>,
     pub(crate) cache_control: Option<HeaderValue>,
-    pub(crate) metadata_fault: Option<Fault>,
-    pub(crate) jwks_fault: Option<Fault>,
-    pub(crate) delay: Duration,
+    pub(crate) troubles: Troubles,
+    pub(crate) registry: Registry,
+    pub(crate) introspection: Introspection,
 }
 
 /// How often something happened.
@@ -58,15 +64,17 @@ impl Authority {
             clock: Arc::new(SystemClock),
             members: Map::new(),
             cache_control: Some(HeaderValue::from_static("max-age=300")),
-            metadata_fault: None,
-            jwks_fault: None,
-            delay: Duration::ZERO,
+            troubles: Troubles::default(),
+            registry: Registry::default(),
+            introspection: Introspection::default(),
         };
         Ok(Self {
             issuer,
             state: Mutex::new(state),
             metadata_fetches: Count::default(),
             jwks_fetches: Count::default(),
+            introspections: Count::default(),
+            status_list_fetches: Count::default(),
             not_modified: Count::default(),
         })
     }
@@ -84,62 +92,101 @@ impl Authority {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers for the documents. What is published is read after the delay, as a slow server would read it.
+    /// Answers for everything that a resource server asks of an authorization server.
+    pub(crate) async fn serve(&self, request: &Parts, body: &[u8]) -> Result<Response<DocumentBody>, ConnectionFailed> {
+        match Document::at(request.uri.path(), issuer_path(&self.issuer)) {
+            Some(Document::Introspection) => self.answer_introspection(request, body).await,
+            _ => self.answer(request).await,
+        }
+    }
+
+    /// Answers for the documents that are fetched by GET. What is published is read after the delay, as a slow server
+    /// would read it.
     pub(crate) async fn answer(&self, request: &Parts) -> Result<Response<DocumentBody>, ConnectionFailed> {
         let Some(document) = Document::at(request.uri.path(), issuer_path(&self.issuer)) else {
             return Ok(bare(StatusCode::NOT_FOUND));
         };
-        if !matches!(request.method, Method::GET | Method::HEAD) {
+        if !matches!(request.method, Method::GET | Method::HEAD) || document == Document::Introspection {
             return Ok(bare(StatusCode::METHOD_NOT_ALLOWED));
         }
+        match self.deliver(document, |fault| self.published(document, fault)).await? {
+            Ok(reply) => Ok(self.unless_known(request, reply)),
+            Err(struck) => Ok(struck),
+        }
+    }
+
+    async fn answer_introspection(
+        &self,
+        request: &Parts,
+        body: &[u8],
+    ) -> Result<Response<DocumentBody>, ConnectionFailed> {
+        let request = self.note_introspection(request, body);
+        let reply = |_| introspection::reply(self, &request).unwrap_or_else(|_| Reply::failed());
+        Ok(self.deliver(Document::Introspection, reply).await?.map_or_else(|struck| struck, Reply::into_response))
+    }
+
+    /// Reads and keeps a request before anything befalls it.
+    fn note_introspection(&self, request: &Parts, body: &[u8]) -> IntrospectionRequest {
+        let mut state = self.state();
+        let request = IntrospectionRequest::read(request, body, &state.introspection.askers);
+        state.introspection.last = Some(request.clone());
+        request
+    }
+
+    /// Counts a request, waits, and makes the reply; the error is what a fault has made of it.
+    pub(crate) async fn deliver(
+        &self,
+        document: Document,
+        reply: impl FnOnce(Option<Fault>) -> Reply,
+    ) -> Result<Result<Reply, Response<DocumentBody>>, ConnectionFailed> {
         match document {
             Document::Metadata => self.metadata_fetches.add_one(),
             Document::Jwks => self.jwks_fetches.add_one(),
+            Document::Introspection => self.introspections.add_one(),
+            Document::StatusList(_) => self.status_list_fetches.add_one(),
         }
-        let delay = self.state().delay;
-        if !delay.is_zero() {
-            tokio::time::sleep(delay).await;
+        let wait = self.state().troubles.of(document).wait();
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
         }
-        let (fault, content, cache_control) = self.published(document);
-        if let Some(fault) = fault
-            && let Some(answer) = fault.answer(&content).await?
-        {
-            return Ok(answer);
-        }
-        let etag = documents::etag(&content);
-        let mut response = if documents::is_known(&etag, &request.headers) {
-            self.not_modified.add_one();
-            bare(StatusCode::NOT_MODIFIED)
-        } else {
-            json_response(DocumentBody::whole(content))
-        };
-        let headers = response.headers_mut();
-        headers.extend(HeaderValue::try_from(etag).ok().map(|etag| (header::ETAG, etag)));
-        headers.extend(cache_control.map(|value| (header::CACHE_CONTROL, value)));
-        Ok(response)
+        let fault = self.state().troubles.of(document).strikes();
+        let reply = reply(fault);
+        Ok(match fault {
+            Some(fault) => fault.answer(&reply.content, reply.media_type).await?.map_or(Ok(reply), Err),
+            None => Ok(reply),
+        })
     }
 
-    fn published(&self, document: Document) -> (Option<Fault>, String, Option<HeaderValue>) {
+    fn published(&self, document: Document, fault: Option<Fault>) -> Reply {
         let state = self.state();
         match document {
             Document::Metadata => {
                 let mut metadata = documents::metadata(&self.issuer, &state.members);
-                if state.metadata_fault == Some(Fault::WrongIssuer) {
+                if fault == Some(Fault::WrongIssuer) {
                     metadata.insert("issuer".into(), "https://elsewhere.test".into());
                 }
-                (state.metadata_fault, Value::Object(metadata).to_string(), None)
+                Reply::cached(JSON, Value::Object(metadata).to_string(), None)
             }
             Document::Jwks => {
-                let has_none = state.jwks_fault == Some(Fault::EmptyKeys);
-                let jwks = if has_none { json!({ "keys": [] }) } else { state.keys.jwks() };
-                (state.jwks_fault, jwks.to_string(), state.cache_control.clone())
+                let jwks = if fault == Some(Fault::EmptyKeys) { json!({ "keys": [] }) } else { state.keys.jwks() };
+                Reply::cached(JSON, jwks.to_string(), state.cache_control.clone())
             }
+            Document::Introspection | Document::StatusList(_) => Reply::missing(),
         }
     }
-}
 
-fn bare(status: StatusCode) -> Response<DocumentBody> {
-    let mut response = Response::new(DocumentBody::whole(""));
-    *response.status_mut() = status;
-    response
+    /// 304 to a client that has this version.
+    fn unless_known(&self, request: &Parts, reply: Reply) -> Response<DocumentBody> {
+        let etag = documents::etag(&reply.content);
+        let mut response = if reply.status == StatusCode::OK && documents::is_known(&etag, &request.headers) {
+            self.not_modified.add_one();
+            let mut response = bare(StatusCode::NOT_MODIFIED);
+            *response.headers_mut() = reply.headers;
+            response
+        } else {
+            reply.into_response()
+        };
+        response.headers_mut().extend(HeaderValue::try_from(etag).ok().map(|etag| (header::ETAG, etag)));
+        response
+    }
 }

@@ -48,6 +48,18 @@ pub(crate) fn add_scope(claims: &mut Map<String, Value>, scope: &str) {
     claims.insert("scope".into(), joined.into());
 }
 
+/// The time that a claim names, to the millisecond; `None` where it is absent or no number.
+pub(crate) fn time_claim(claims: &Map<String, Value>, name: &str) -> Option<Timestamp> {
+    let seconds = claims.get(name)?.as_f64()?;
+    // A float beyond the range becomes the end of the range.
+    Some(Timestamp::from_millis((seconds * 1000.0).round() as i64))
+}
+
+/// Whether the claims have begun and are not over: no leeway, for the issuer's clock is the one that counts.
+pub(crate) fn is_live(claims: &Map<String, Value>, now: Timestamp) -> bool {
+    time_claim(claims, "exp").is_none_or(|exp| now < exp) && time_claim(claims, "nbf").is_none_or(|nbf| nbf <= now)
+}
+
 /// 128 random bits for a `jti` (RFC 7519 section 4.1.7).
 pub(crate) fn random_id() -> Result<String, MintError> {
     let mut bytes = [0_u8; 16];

@@ -89,34 +89,59 @@ macro_rules! authority_controls {
                 self.authority.state().cache_control = value;
             }
 
-            /// Fails to serve both documents until [`heal`](Self::heal).
+            /// Fails to answer anything until [`heal`](Self::heal).
             pub fn fail(&self, fault: $crate::mint::fault::Fault) {
-                let mut state = self.authority.state();
-                state.metadata_fault = Some(fault);
-                state.jwks_fault = Some(fault);
+                self.authority.state().troubles.all().into_iter().for_each(|trouble| trouble.fail(fault));
             }
 
             /// Fails to serve the metadata.
             pub fn fail_metadata(&self, fault: $crate::mint::fault::Fault) {
-                self.authority.state().metadata_fault = Some(fault);
+                self.authority.state().troubles.of($crate::mint::documents::Document::Metadata).fail(fault);
             }
 
             /// Fails to serve the key set.
             pub fn fail_jwks(&self, fault: $crate::mint::fault::Fault) {
-                self.authority.state().jwks_fault = Some(fault);
+                self.authority.state().troubles.of($crate::mint::documents::Document::Jwks).fail(fault);
             }
 
-            /// Serves both documents again, at once. Requests that hang go on hanging.
+            /// Fails to answer introspection requests.
+            pub fn fail_introspection(&self, fault: $crate::mint::fault::Fault) {
+                self.authority.state().troubles.of($crate::mint::documents::Document::Introspection).fail(fault);
+            }
+
+            /// Fails to serve status lists, all of them.
+            pub fn fail_status_list(&self, fault: $crate::mint::fault::Fault) {
+                self.authority.state().troubles.of($crate::mint::documents::Document::StatusList(0)).fail(fault);
+            }
+
+            /// Answers everything again, at once. Requests that hang go on hanging.
             pub fn heal(&self) {
-                let mut state = self.authority.state();
-                state.metadata_fault = None;
-                state.jwks_fault = None;
-                state.delay = std::time::Duration::ZERO;
+                self.authority.state().troubles = Default::default();
             }
 
-            /// Waits so long, by tokio's clock, before each document is served.
+            /// Waits so long, by tokio's clock, before each answer.
             pub fn delay(&self, delay: std::time::Duration) {
-                self.authority.state().delay = delay;
+                self.authority.state().troubles.all().into_iter().for_each(|trouble| trouble.delay(delay));
+            }
+
+            /// Waits so long before the metadata are served.
+            pub fn delay_metadata(&self, delay: std::time::Duration) {
+                self.authority.state().troubles.of($crate::mint::documents::Document::Metadata).delay(delay);
+            }
+
+            /// Waits so long before the key set is served.
+            pub fn delay_jwks(&self, delay: std::time::Duration) {
+                self.authority.state().troubles.of($crate::mint::documents::Document::Jwks).delay(delay);
+            }
+
+            /// Waits so long before an introspection request is answered.
+            pub fn delay_introspection(&self, delay: std::time::Duration) {
+                self.authority.state().troubles.of($crate::mint::documents::Document::Introspection).delay(delay);
+            }
+
+            /// Waits so long before a status list is served.
+            pub fn delay_status_list(&self, delay: std::time::Duration) {
+                self.authority.state().troubles.of($crate::mint::documents::Document::StatusList(0)).delay(delay);
             }
 
             /// How often the metadata were asked for, however it was answered.
@@ -131,7 +156,19 @@ macro_rules! authority_controls {
                 self.authority.jwks_fetches.get()
             }
 
-            /// How many of these requests were answered with 304 Not Modified.
+            /// How often introspection was asked for, however it was answered.
+            #[must_use]
+            pub fn introspections(&self) -> u64 {
+                self.authority.introspections.get()
+            }
+
+            /// How often a status list was asked for, however it was answered.
+            #[must_use]
+            pub fn status_list_fetches(&self) -> u64 {
+                self.authority.status_list_fetches.get()
+            }
+
+            /// How many requests for a document were answered with 304 Not Modified.
             #[must_use]
             pub fn not_modified(&self) -> u64 {
                 self.authority.not_modified.get()

@@ -1,17 +1,34 @@
 //! What an authorization server publishes and under which paths: its metadata (RFC 8414, OpenID Connect Discovery 1.0)
 //! and its key set (RFC 7517 section 5).
 
-use aws_lc_rs::digest::{SHA256, digest};
 use http::{HeaderMap, header};
 use serde_json::{Map, Value, json};
 
-use crate::crypto::b64;
+use crate::crypto::{b64, sha256};
 
-/// A document that resource servers fetch.
+/// What resource servers ask an authorization server for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Document {
     Metadata,
     Jwks,
+    /// The answer of the introspection endpoint (RFC 7662).
+    Introspection,
+    /// A status list by its number.
+    StatusList(u32),
+}
+
+/// Below an issuer's own path.
+pub(crate) const INTROSPECTION: &str = "/introspect";
+const STATUS_LISTS: &str = "/status/";
+
+/// The URL of what is at `path` below the issuer's own path.
+pub(crate) fn url(issuer: &str, path: &str) -> String {
+    format!("{}{path}", issuer.strip_suffix('/').unwrap_or(issuer))
+}
+
+/// The URI of a status list, as tokens carry it in `status.status_list.uri`.
+pub(crate) fn status_list_uri(issuer: &str, list: u32) -> String {
+    url(issuer, &format!("{STATUS_LISTS}{list}"))
 }
 
 /// The path of `issuer`'s identifier, without the terminating slash that RFC 8414 section 3.1 has removed.
@@ -30,7 +47,15 @@ impl Document {
         {
             return Some(Self::Metadata);
         }
-        (path.strip_suffix("/jwks") == Some(prefix)).then_some(Self::Jwks)
+        match path.strip_prefix(prefix)? {
+            "/jwks" => Some(Self::Jwks),
+            INTROSPECTION => Some(Self::Introspection),
+            other => {
+                let number = other.strip_prefix(STATUS_LISTS)?;
+                // One list has one URI: neither `+1` nor `01` is one.
+                number.parse().ok().filter(|list: &u32| list.to_string() == number).map(Self::StatusList)
+            }
+        }
     }
 }
 
@@ -38,7 +63,7 @@ impl Document {
 pub(crate) fn metadata(issuer: &str, members: &Map<String, Value>) -> Map<String, Value> {
     let mut metadata = Map::new();
     metadata.insert("issuer".into(), issuer.into());
-    metadata.insert("jwks_uri".into(), format!("{}/jwks", issuer.strip_suffix('/').unwrap_or(issuer)).into());
+    metadata.insert("jwks_uri".into(), url(issuer, "/jwks").into());
     metadata.insert("response_types_supported".into(), json!([]));
     for (name, value) in members {
         if value.is_null() {
@@ -50,10 +75,22 @@ pub(crate) fn metadata(issuer: &str, members: &Map<String, Value>) -> Map<String
     metadata
 }
 
+/// What the metadata say of the introspection endpoint (RFC 8414 section 2, RFC 9701 section 7).
+#[cfg(feature = "test-util")]
+pub(crate) fn introspection_members(issuer: &str) -> Map<String, Value> {
+    Map::from_iter([
+        ("introspection_endpoint".to_owned(), url(issuer, INTROSPECTION).into()),
+        (
+            "introspection_endpoint_auth_methods_supported".to_owned(),
+            json!(["client_secret_basic", "client_secret_post"]),
+        ),
+    ])
+}
+
 /// A strong validator (RFC 9110 section 8.8.3). Made of the content, so that a server that starts anew with other keys
 /// is never mistaken for the old one.
-pub(crate) fn etag(document: &str) -> String {
-    format!("\"{}\"", b64(digest(&SHA256, document.as_bytes()).as_ref()))
+pub(crate) fn etag(document: &[u8]) -> String {
+    format!("\"{}\"", b64(&sha256(&[document])))
 }
 
 /// Whether the client has this version (RFC 9110 section 13.1.2; the comparison is weak).
@@ -74,12 +111,20 @@ mod tests {
         assert_eq!(Document::at("/.well-known/oauth-authorization-server/tenant", prefix), Some(Document::Metadata));
         assert_eq!(Document::at("/tenant/.well-known/openid-configuration", prefix), Some(Document::Metadata));
         assert_eq!(Document::at("/tenant/jwks", prefix), Some(Document::Jwks));
+        assert_eq!(Document::at("/tenant/introspect", prefix), Some(Document::Introspection));
+        assert_eq!(Document::at("/tenant/status/7", prefix), Some(Document::StatusList(7)));
         for other in [
             "/jwks",
             "/.well-known/oauth-authorization-server",
             "/tenant/.well-known/oauth-authorization-server",
             "/.well-known/openid-configuration/tenant",
             "/tenant/jwks/",
+            "/introspect",
+            "/status/7",
+            "/tenant/status/",
+            "/tenant/status/07",
+            "/tenant/status/+7",
+            "/tenant/status/4294967296",
             "",
         ] {
             assert_eq!(Document::at(other, prefix), None, "{other}");
@@ -113,6 +158,6 @@ mod tests {
         }
         assert!(!is_known(r#""a""#, &with(r#""b""#)));
         assert!(!is_known(r#""a""#, &HeaderMap::new()));
-        assert_ne!(etag("{}"), etag("{ }"));
+        assert_ne!(etag(b"{}"), etag(b"{ }"));
     }
 }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, LOCATION};
+use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
@@ -34,6 +34,20 @@ pub enum Fault {
     EmptyKeys,
     /// 200 with metadata that name another issuer; the key set stays as it is.
     WrongIssuer,
+    /// 200 with bytes that are neither text nor JSON nor a token.
+    Garbage,
+    /// 429 with `Retry-After` in whole seconds (RFC 6585 section 4, RFC 9110 section 10.2.3).
+    TooManyRequests {
+        /// After how many seconds to ask again.
+        retry_after: u32,
+    },
+    /// Well for `ok` requests, then 503 for `failed` requests, and so on in turn, counted from when it was set.
+    Flapping {
+        /// How many are answered.
+        ok: u32,
+        /// How many fail after them.
+        failed: u32,
+    },
 }
 
 /// The connection failed before there was an answer.
@@ -50,43 +64,63 @@ impl std::error::Error for ConnectionFailed {}
 
 impl Fault {
     /// The answer instead of `document`, or none where the fault leaves it as it is.
-    pub(crate) async fn answer(self, document: &str) -> Result<Option<Response<DocumentBody>>, ConnectionFailed> {
+    pub(crate) async fn answer(
+        self,
+        document: &[u8],
+        media_type: &'static str,
+    ) -> Result<Option<Response<DocumentBody>>, ConnectionFailed> {
+        let typed = |body| typed(media_type, body);
         Ok(Some(match self {
             Self::Connect => return Err(ConnectionFailed),
             Self::Hang => std::future::pending().await,
-            Self::Stall => json(DocumentBody::Stalled(Some(Bytes::from_static(b"{\"")))),
-            Self::Status(code) => {
-                let mut response = Response::new(DocumentBody::whole(""));
-                *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            Self::Stall => typed(DocumentBody::Stalled(Some(Bytes::from_static(b"{\"")))),
+            Self::Status(code) => bare(StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)),
+            Self::TooManyRequests { retry_after } => {
+                let mut response = bare(StatusCode::TOO_MANY_REQUESTS);
+                response.headers_mut().insert(RETRY_AFTER, retry_after.into());
                 response
             }
+            Self::Garbage => typed(DocumentBody::whole(&b"\x00\xFF\xFE\x80garbage"[..])),
             Self::Html => {
                 let mut response = Response::new(DocumentBody::whole("<!doctype html><title>Log in</title>"));
                 response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("text/html"));
                 response
             }
-            Self::Truncated => json(DocumentBody::whole(document.get(..document.len() / 2).unwrap_or("{").to_owned())),
-            Self::Oversize => json(DocumentBody::whole(padded(document))),
+            Self::Truncated => {
+                typed(DocumentBody::whole(document.get(..document.len() / 2).unwrap_or_default().to_vec()))
+            }
+            Self::Oversize => typed(DocumentBody::whole(padded(document))),
             Self::Redirect => {
-                let mut response = Response::new(DocumentBody::whole(""));
-                *response.status_mut() = StatusCode::FOUND;
+                let mut response = bare(StatusCode::FOUND);
                 response.headers_mut().insert(LOCATION, http::HeaderValue::from_static("https://elsewhere.test/"));
                 response
             }
-            Self::EmptyKeys | Self::WrongIssuer => return Ok(None),
+            // What flaps has been made another fault, or none, by the time it is asked.
+            Self::EmptyKeys | Self::WrongIssuer | Self::Flapping { .. } => return Ok(None),
         }))
     }
 }
 
-/// White space after the opening brace: the same document, only longer than anybody should read.
-fn padded(document: &str) -> String {
-    let rest = document.strip_prefix('{').unwrap_or("}");
-    format!("{{{}{rest}", " ".repeat(1024 * 1024))
+/// White space after the opening brace: the same document, only longer than anybody should read. A token gets a longer
+/// signature.
+fn padded(document: &[u8]) -> Vec<u8> {
+    match document.strip_prefix(b"{") {
+        Some(rest) => [b"{", &[b' '; 1024 * 1024][..], rest].concat(),
+        None => [document, &[b'A'; 1024 * 1024]].concat(),
+    }
 }
 
-pub(crate) fn json(body: DocumentBody) -> Response<DocumentBody> {
+/// 200 with a body of this media type.
+pub(crate) fn typed(media_type: &'static str, body: DocumentBody) -> Response<DocumentBody> {
     let mut response = Response::new(body);
-    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(media_type));
+    response
+}
+
+/// A status and no body.
+pub(crate) fn bare(status: StatusCode) -> Response<DocumentBody> {
+    let mut response = Response::new(DocumentBody::whole(""));
+    *response.status_mut() = status;
     response
 }
 

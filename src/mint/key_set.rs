@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::crypto::Algorithm;
+use crate::jwt::compact::Compact;
 use crate::mint::MintError;
 use crate::mint::keys::SigningKey;
 
@@ -92,6 +93,13 @@ impl KeySet {
     /// Publishes any value in front of the issuer's own keys.
     pub(crate) fn publish(&mut self, jwk: Value) {
         self.foreign.push(jwk);
+    }
+
+    /// Whether one of the issuer's own keys signed this, published or not.
+    pub(crate) fn signed(&self, token: &Compact<'_>) -> bool {
+        let keys = self.keys.iter().map(|held| &held.key).filter(|key| key.algorithm() == token.header.alg);
+        let mut named = keys.filter(|key| token.header.kid.as_deref().is_none_or(|kid| kid == key.kid()));
+        named.any(|key| key.verifies(token.signed, &token.signature))
     }
 
     /// The key set as published (RFC 7517 section 5).

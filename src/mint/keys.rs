@@ -34,7 +34,8 @@ struct Pair {
     private: Private,
     /// `kty` and the members that RFC 7518 section 6 and RFC 8037 section 2 demand of a public key.
     public: Vec<(&'static str, String)>,
-    thumbprint: String,
+    /// What a resource server makes of the public members: none is handed out that it could not load.
+    key: Key,
 }
 
 enum Private {
@@ -61,7 +62,7 @@ impl SigningKey {
             Algorithm::Es512 => ec(algorithm, &ECDSA_P521_SHA512_FIXED_SIGNING, "P-521")?,
             Algorithm::EdDsa | Algorithm::Ed25519 => ed25519(algorithm)?,
         };
-        Ok(Self { kid: pair.thumbprint.as_str().into(), pair: Arc::new(pair) })
+        Ok(Self { kid: pair.key.thumbprint().into(), pair: Arc::new(pair) })
     }
 
     /// The same key under another `kid`.
@@ -86,7 +87,12 @@ impl SigningKey {
     /// The SHA-256 thumbprint of the public key (RFC 7638).
     #[must_use]
     pub fn thumbprint(&self) -> &str {
-        &self.pair.thumbprint
+        self.pair.key.thumbprint()
+    }
+
+    /// Whether this key made `signature` over `message`.
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.pair.key.verifies(self.algorithm(), message, signature)
     }
 
     /// The public key as a JWK, with `kid`, `use` and `alg` (RFC 7517 section 4).
@@ -172,7 +178,7 @@ fn rsa(algorithm: Algorithm) -> Result<Pair, MintError> {
         algorithm,
         private: Private::Jose(jose, EncodingKey::from_rsa_der(rsa_private_key(pkcs8.as_ref())?)),
         public: vec![("kty", "RSA".into()), ("n", b64(&n)), ("e", b64(&e))],
-        thumbprint: thumbprint(Key::rsa(&n, &e))?,
+        key: Key::rsa(&n, &e).map_err(|_| GENERATION)?,
     })
 }
 
@@ -190,7 +196,7 @@ fn ec(algorithm: Algorithm, signing: &'static EcdsaSigningAlgorithm, crv: &str) 
     let [4, coordinates @ ..] = pair.public_key().as_ref() else { return Err(GENERATION) };
     let (x, y) = coordinates.split_at_checked(coordinates.len() / 2).ok_or(GENERATION)?;
     let public = vec![("kty", "EC".into()), ("crv", crv.into()), ("x", b64(x)), ("y", b64(y))];
-    let thumbprint = thumbprint(Key::ec(Curve::from_name(crv).ok_or(GENERATION)?, x, y))?;
+    let key = Key::ec(Curve::from_name(crv).ok_or(GENERATION)?, x, y).map_err(|_| GENERATION)?;
     let private = match jose(algorithm) {
         Some(jose) => {
             let pkcs8 = pair.to_pkcs8v1().map_err(|_| GENERATION)?;
@@ -198,14 +204,14 @@ fn ec(algorithm: Algorithm, signing: &'static EcdsaSigningAlgorithm, crv: &str) 
         }
         None => Private::Ec(pair),
     };
-    Ok(Pair { algorithm, private, public, thumbprint })
+    Ok(Pair { algorithm, private, public, key })
 }
 
 fn ed25519(algorithm: Algorithm) -> Result<Pair, MintError> {
     let pair = Ed25519KeyPair::generate().map_err(|_| GENERATION)?;
     let x = pair.public_key().as_ref();
     let public = vec![("kty", "OKP".into()), ("crv", "Ed25519".into()), ("x", b64(x))];
-    let thumbprint = thumbprint(Key::ed25519(x))?;
+    let key = Key::ed25519(x).map_err(|_| GENERATION)?;
     let private = match jose(algorithm) {
         Some(jose) => {
             let pkcs8 = pair.to_pkcs8v1().map_err(|_| GENERATION)?;
@@ -213,12 +219,7 @@ fn ed25519(algorithm: Algorithm) -> Result<Pair, MintError> {
         }
         None => Private::Ed25519(pair),
     };
-    Ok(Pair { algorithm, private, public, thumbprint })
-}
-
-/// By way of [`Key`], so that no key is handed out that a resource server could not load.
-fn thumbprint(key: Result<Key, crate::crypto::UnfitKey>) -> Result<String, MintError> {
-    key.map(|key| key.thumbprint().to_owned()).map_err(|_| GENERATION)
+    Ok(Pair { algorithm, private, public, key })
 }
 
 fn jose(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {

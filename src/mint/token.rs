@@ -3,20 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::crypto::{Algorithm, b64, b64_decode};
 use crate::mint::MintError;
 use crate::mint::authority::Authority;
-use crate::mint::claims;
+use crate::mint::changes::apply;
+use crate::mint::claim_set::{ClaimSet, access_token_claims};
+use crate::mint::documents::status_list_uri;
 use crate::mint::keys::SigningKey;
-use crate::time::Timestamp;
-
-/// Ten minutes: beyond any leeway that a resource server may be given.
-const WELL_BEYOND: Duration = Duration::from_secs(600);
 
 /// Builds one access token, valid by RFC 9068 until told otherwise.
 ///
@@ -27,154 +23,33 @@ const WELL_BEYOND: Duration = Duration::from_secs(600);
 #[must_use = "a builder makes no token until `sign`"]
 pub struct TokenBuilder {
     authority: Arc<Authority>,
-    now: Timestamp,
-    claims: Map<String, Value>,
+    claims: ClaimSet,
     /// Header members as given; `None` leaves one out.
     header: BTreeMap<String, Option<Value>>,
-    random_jti: bool,
-    is_for_client: bool,
     algorithm: Option<Algorithm>,
     key: Option<SigningKey>,
     has_bad_signature: bool,
-    problem: Option<MintError>,
 }
+
+access_token_claims!(TokenBuilder);
 
 impl TokenBuilder {
     pub(crate) fn new(authority: &Arc<Authority>) -> Self {
-        // Whole seconds, as issuers write them; a fraction comes only from a duration or a time that has one.
-        let now = Timestamp::from_secs(authority.now().as_secs());
         Self {
             authority: Arc::clone(authority),
-            now,
-            claims: claims::access_token(authority.issuer(), now),
+            claims: ClaimSet::new(authority.issuer(), authority.now()),
             header: BTreeMap::from([("typ".to_owned(), Some("at+jwt".into()))]),
-            random_jti: true,
-            is_for_client: false,
             algorithm: None,
             key: None,
             has_bad_signature: false,
-            problem: None,
         }
     }
 
-    /// The claim `scope` gets these too, separated by spaces; it may be called more than once.
-    pub fn scope(mut self, scope: &str) -> Self {
-        claims::add_scope(&mut self.claims, scope);
-        self
-    }
-
-    /// `sub`.
-    pub fn subject(self, subject: impl Into<String>) -> Self {
-        self.set("sub", subject.into())
-    }
-
-    /// `client_id`.
-    pub fn client(self, client_id: impl Into<String>) -> Self {
-        self.set("client_id", client_id.into())
-    }
-
-    /// `sub` is the client itself, as RFC 9068 section 2.2 wants it when no user took part.
-    pub fn client_credentials(mut self) -> Self {
-        self.is_for_client = true;
-        self
-    }
-
-    /// Any claim, in place of what is there. What cannot be written as JSON shows when the token is signed.
-    pub fn claim(mut self, name: &str, value: impl Serialize) -> Self {
-        match serde_json::to_value(value) {
-            Ok(value) => self.set(name, value),
-            Err(_) => {
-                self.problem = Some(MintError("a claim cannot be written as JSON"));
-                self
-            }
-        }
-    }
-
-    /// Leaves out a claim.
-    pub fn without(self, claim: &str) -> Self {
-        let mut without = self.set(claim, Value::Null);
-        without.claims.remove(claim);
-        without
-    }
-
-    /// `aud`, one string.
-    pub fn audience(self, audience: impl Into<String>) -> Self {
-        self.set("aud", audience.into())
-    }
-
-    /// `aud`, an array when there is more than one.
-    pub fn audiences<A: Into<String>>(self, audiences: impl IntoIterator<Item = A>) -> Self {
-        self.set("aud", claims::one_or_many(audiences.into_iter().map(Into::into).collect()))
-    }
-
-    /// `iss`, in place of the issuer's identifier.
-    pub fn issuer_claim(self, issuer: impl Into<String>) -> Self {
-        self.set("iss", issuer.into())
-    }
-
-    /// Issued fifteen minutes ago and expired ten minutes ago, beyond any leeway.
-    pub fn expired(self) -> Self {
-        let expired = self.now.minus(WELL_BEYOND);
-        self.issued_at(expired.minus(claims::LIFETIME)).expires_at(expired)
-    }
-
-    /// `exp`, counted from now.
-    pub fn expires_in(self, lifetime: Duration) -> Self {
-        let at = self.now.plus(lifetime);
-        self.expires_at(at)
-    }
-
-    /// `exp`.
-    pub fn expires_at(self, at: Timestamp) -> Self {
-        self.set("exp", claims::numeric_date(at))
-    }
-
-    /// `nbf`, counted from now.
-    pub fn not_before_in(self, wait: Duration) -> Self {
-        let at = claims::numeric_date(self.now.plus(wait));
-        self.set("nbf", at)
-    }
-
-    /// Not to be used before ten minutes from now, beyond any leeway.
-    pub fn not_yet_valid(self) -> Self {
-        self.not_before_in(WELL_BEYOND)
-    }
-
-    /// `iat`.
-    pub fn issued_at(self, at: Timestamp) -> Self {
-        self.set("iat", claims::numeric_date(at))
-    }
-
-    /// `auth_time`: when the user last logged in (RFC 9068 section 2.2.1).
-    pub fn auth_time(self, at: Timestamp) -> Self {
-        self.set("auth_time", claims::numeric_date(at))
-    }
-
-    /// `acr`: how strongly the user logged in (RFC 9068 section 2.2.1).
-    pub fn acr(self, acr: impl Into<String>) -> Self {
-        self.set("acr", acr.into())
-    }
-
-    /// `roles` (RFC 9068 section 2.2.3.1).
-    pub fn roles<R: Into<String>>(self, roles: impl IntoIterator<Item = R>) -> Self {
-        self.set("roles", roles.into_iter().map(Into::into).collect::<Vec<String>>())
-    }
-
-    /// `cnf.jkt`: only who proves possession of `key` may use the token (RFC 9449 section 6.1). A `&DpopClient` is as
-    /// good as a [`SigningKey`].
-    pub fn bound_to(self, key: impl Into<SigningKey>) -> Self {
-        let jkt = key.into().thumbprint().to_owned();
-        self.confirmation(json!({ "jkt": jkt }))
-    }
-
-    /// `cnf`: how the presenter proves possession (RFC 7800 section 3.1), however odd.
-    pub fn confirmation(self, confirmation: Value) -> Self {
-        self.set("cnf", confirmation)
-    }
-
-    /// `jti`, the same at each signing.
-    pub fn jti(self, jti: impl Into<String>) -> Self {
-        self.set("jti", jti.into())
+    /// `status.status_list`: the token's place in a status list of this issuer (draft-ietf-oauth-status-list
+    /// section 6.2).
+    pub fn status(self, list: u32, index: u64) -> Self {
+        let uri = status_list_uri(self.authority.issuer(), list);
+        self.set("status", json!({ "status_list": { "idx": index, "uri": uri } }))
     }
 
     /// `typ` of the header.
@@ -234,27 +109,11 @@ impl TokenBuilder {
     }
 
     pub(crate) fn try_sign(&self) -> Result<String, MintError> {
-        if let Some(problem) = self.problem {
-            return Err(problem);
-        }
+        let claims = self.claims.build()?;
         let key = self.signing_key()?;
-        let mut claims = self.claims.clone();
-        if self.random_jti {
-            claims.insert("jti".into(), claims::random_id()?.into());
-        }
-        if self.is_for_client
-            && let Some(client) = claims.get("client_id").cloned()
-        {
-            claims.insert("sub".into(), client);
-        }
         let mut header =
             Map::from_iter([("alg".to_owned(), key.algorithm().as_str().into()), ("kid".to_owned(), key.kid().into())]);
-        for (name, value) in &self.header {
-            match value {
-                Some(value) => header.insert(name.clone(), value.clone()),
-                None => header.remove(name),
-            };
-        }
+        apply(&self.header, &mut header);
         let token = key.sign(&header, &claims)?;
         Ok(if self.has_bad_signature { with_bad_signature(&token) } else { token })
     }
@@ -265,14 +124,6 @@ impl TokenBuilder {
             (None, Some(algorithm)) => self.authority.state().keys.for_algorithm(algorithm),
             (None, None) => self.authority.state().keys.current(),
         }
-    }
-
-    /// The one place that writes a claim: what is set by hand is no longer made up.
-    fn set(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.random_jti &= name != "jti";
-        self.is_for_client &= name != "sub";
-        self.claims.insert(name.to_owned(), value.into());
-        self
     }
 }
 
@@ -295,8 +146,11 @@ impl fmt::Debug for TokenBuilder {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::jwt::compact::Compact;
+    use crate::time::Timestamp;
 
     fn authority() -> Arc<Authority> {
         Arc::new(Authority::new("https://login.test".into(), Algorithm::Es256).unwrap())
@@ -337,6 +191,9 @@ mod tests {
             .acr("phr")
             .roles(["admin"])
             .jti("j")
+            .actor(json!({ "sub": "edge" }))
+            .authorization_details(json!([{ "type": "payment" }]))
+            .status(3, 7)
             .claim("tenant", json!({ "id": 7 }));
         let (_, claims) = parts(&builder.sign());
         assert_eq!(
@@ -344,12 +201,13 @@ mod tests {
             json!({
                 "scope": "a b", "sub": "alice", "client_id": "c", "aud": ["one", "two"], "iss": "https://evil.test",
                 "iat": 1_700_000_000, "exp": 1_700_000_000.5, "auth_time": 1_700_000_000, "acr": "phr",
-                "roles": ["admin"], "jti": "j", "tenant": { "id": 7 },
+                "roles": ["admin"], "jti": "j", "tenant": { "id": 7 }, "act": { "sub": "edge" },
+                "authorization_details": [{ "type": "payment" }],
+                "status": { "status_list": { "idx": 7, "uri": "https://login.test/status/3" } },
             })
         );
-        let all =
-            ["scope", "sub", "client_id", "aud", "iss", "iat", "exp", "auth_time", "acr", "roles", "jti", "tenant"];
-        let (_, claims) = parts(&all.into_iter().fold(builder, TokenBuilder::without).sign());
+        let all: Vec<String> = claims.as_object().unwrap().keys().cloned().collect();
+        let (_, claims) = parts(&all.iter().fold(builder, |builder, claim| builder.without(claim)).sign());
         assert_eq!(claims, json!({}));
     }
 

@@ -12,6 +12,7 @@ use tower::Service;
 use crate::crypto::Algorithm;
 use crate::mint::authority::Authority;
 use crate::mint::controls::authority_controls;
+use crate::mint::documents;
 use crate::mint::token::TokenBuilder;
 use crate::server::Issuer;
 use crate::time::Clock;
@@ -31,7 +32,7 @@ use crate::transport::{BoxError, TransportBody, TransportFuture};
 /// ```
 #[derive(Clone, Debug)]
 pub struct TestIssuer {
-    authority: Arc<Authority>,
+    pub(super) authority: Arc<Authority>,
 }
 
 authority_controls!(TestIssuer);
@@ -57,6 +58,7 @@ impl TestIssuer {
         let is_issuer = parsed.is_some_and(|uri| origin(&uri).is_some() && uri.query().is_none() && !url.contains('#'));
         assert!(is_issuer, "an issuer is an absolute URL without query and fragment (RFC 8414 section 2): {url}");
         let authority = Authority::new(url.to_owned(), algorithm).expect("the system has no randomness");
+        authority.state().members = documents::introspection_members(url);
         Self { authority: Arc::new(authority) }
     }
 
@@ -79,14 +81,14 @@ impl TestIssuer {
         Issuer::jwt(self.issuer_url()).transport(self.transport())
     }
 
-    /// The way to the issuer's documents, in place of a network.
+    /// The way to the issuer's documents and its introspection endpoint, in place of a network.
     #[must_use]
     pub fn transport(&self) -> TestTransport {
         TestTransport { authority: Arc::clone(&self.authority) }
     }
 }
 
-/// Leads to one [`TestIssuer`]: to its metadata and its key set, and to no other host.
+/// Leads to one [`TestIssuer`]: to its documents and its introspection endpoint, and to no other host.
 #[derive(Clone, Debug)]
 pub struct TestTransport {
     authority: Arc<Authority>,
@@ -103,13 +105,14 @@ impl Service<Request<Full<Bytes>>> for TestTransport {
 
     fn call(&mut self, request: Request<Full<Bytes>>) -> TransportFuture {
         let authority = Arc::clone(&self.authority);
-        let (request, _) = request.into_parts();
+        let (request, body) = request.into_parts();
         Box::pin(async move {
             let issuer: Uri = authority.issuer().parse()?;
             if origin(&request.uri) != origin(&issuer) {
                 return Err(format!("nothing but {issuer} is reached by its transport: {}", request.uri).into());
             }
-            Ok(authority.answer(&request).await?.map(|body| body.boxed_unsync()))
+            let body = body.collect().await?.to_bytes();
+            Ok(authority.serve(&request, &body).await?.map(|body| body.boxed_unsync()))
         })
     }
 }

@@ -20,6 +20,7 @@
 mod clock;
 mod dpop;
 mod issuer;
+mod online;
 mod request;
 
 pub use clock::ManualClock;
@@ -29,6 +30,9 @@ pub use request::RequestExt;
 
 pub use crate::mint::MintError;
 pub use crate::mint::fault::Fault;
+pub use crate::mint::introspection::answer::IntrospectionAnswer;
+pub use crate::mint::introspection::request::IntrospectionRequest;
 pub use crate::mint::keys::SigningKey;
+pub use crate::mint::opaque::OpaqueTokenBuilder;
 pub use crate::mint::proof::ProofBuilder;
 pub use crate::mint::token::TokenBuilder;
