@@ -1,10 +1,11 @@
 //! An authorization server without a network: an identifier, keys, documents, a clock, and faults on demand.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use crate::crypto::Algorithm;
@@ -16,6 +17,7 @@ use crate::mint::introspection::{self, Introspection};
 use crate::mint::key_set::KeySet;
 use crate::mint::registry::Registry;
 use crate::mint::reply::{JSON, Reply};
+use crate::mint::status_list::StatusList;
 use crate::mint::trouble::Troubles;
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -41,6 +43,9 @@ pub(crate) struct State {
     pub(crate) troubles: Troubles,
     pub(crate) registry: Registry,
     pub(crate) introspection: Introspection,
+    pub(crate) status_lists: BTreeMap<u32, StatusList>,
+    /// The last request for a status list.
+    pub(crate) last_status_list: Option<Request<()>>,
 }
 
 /// How often something happened.
@@ -67,6 +72,8 @@ impl Authority {
             troubles: Troubles::default(),
             registry: Registry::default(),
             introspection: Introspection::default(),
+            status_lists: BTreeMap::new(),
+            last_status_list: None,
         };
         Ok(Self {
             issuer,
@@ -108,6 +115,9 @@ impl Authority {
         };
         if !matches!(request.method, Method::GET | Method::HEAD) || document == Document::Introspection {
             return Ok(bare(StatusCode::METHOD_NOT_ALLOWED));
+        }
+        if matches!(document, Document::StatusList(_)) {
+            self.state().last_status_list = Some(Request::from_parts(request.clone(), ()));
         }
         match self.deliver(document, |fault| self.published(document, fault)).await? {
             Ok(reply) => Ok(self.unless_known(request, reply)),
@@ -158,7 +168,7 @@ impl Authority {
     }
 
     fn published(&self, document: Document, fault: Option<Fault>) -> Reply {
-        let state = self.state();
+        let mut state = self.state();
         match document {
             Document::Metadata => {
                 let mut metadata = documents::metadata(&self.issuer, &state.members);
@@ -171,7 +181,15 @@ impl Authority {
                 let jwks = if fault == Some(Fault::EmptyKeys) { json!({ "keys": [] }) } else { state.keys.jwks() };
                 Reply::cached(JSON, jwks.to_string(), state.cache_control.clone())
             }
-            Document::Introspection | Document::StatusList(_) => Reply::missing(),
+            Document::StatusList(number) => {
+                let list = state.status_lists.get(&number).cloned().unwrap_or_default();
+                let (key, now) = (state.keys.current(), state.clock.now());
+                drop(state);
+                let uri = documents::status_list_uri(&self.issuer, number);
+                key.and_then(|key| list.reply(&uri, &key, now)).unwrap_or_else(|_| Reply::failed())
+            }
+            // It is asked by POST.
+            Document::Introspection => Reply::failed(),
         }
     }
 

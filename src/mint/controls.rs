@@ -144,6 +144,16 @@ macro_rules! authority_controls {
                 self.authority.state().troubles.of($crate::mint::documents::Document::StatusList(0)).delay(delay);
             }
 
+            /// Sets a status in one of the lists at `{issuer}/status/{list}`: 0 is valid, 1 invalid, 2 suspended
+            /// (draft-ietf-oauth-status-list section 7.1). A list that was not set up has 1024 statuses of 2 bits.
+            ///
+            /// # Panics
+            /// When the list has no such index or its bits cannot hold the status.
+            pub fn set_status(&self, list: u32, index: u64, status: u8) {
+                let mut state = self.authority.state();
+                $crate::mint::controls::fits(state.status_lists.entry(list).or_default().set(index, status));
+            }
+
             /// How often the metadata were asked for, however it was answered.
             #[must_use]
             pub fn metadata_fetches(&self) -> u64 {
@@ -189,4 +199,10 @@ pub(crate) use authority_controls;
 #[expect(clippy::expect_used, reason = "a test without keys cannot carry on")]
 pub(crate) fn made<T>(result: Result<T, crate::mint::MintError>) -> T {
     result.expect("the system has randomness")
+}
+
+/// What an author asked of something that can do it.
+#[expect(clippy::expect_used, reason = "only the author of a test is told")]
+pub(crate) fn fits<T>(result: Result<T, crate::mint::MintError>) -> T {
+    result.expect("what was asked for can be done")
 }

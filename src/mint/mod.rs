@@ -28,6 +28,7 @@ pub(crate) mod opaque;
 pub(crate) mod proof;
 pub(crate) mod registry;
 pub(crate) mod reply;
+pub(crate) mod status_list;
 pub(crate) mod token;
 pub(crate) mod tokens;
 pub(crate) mod trouble;

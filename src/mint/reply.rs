@@ -30,11 +30,6 @@ impl Reply {
         Self { headers, ..Self::new(media_type, content) }
     }
 
-    /// 404 without a body.
-    pub(crate) fn missing() -> Self {
-        Self { status: StatusCode::NOT_FOUND, ..Self::new(JSON, "") }
-    }
-
     /// 500 without a body.
     pub(crate) fn failed() -> Self {
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, ..Self::new(JSON, "") }

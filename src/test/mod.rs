@@ -35,4 +35,5 @@ pub use crate::mint::introspection::request::IntrospectionRequest;
 pub use crate::mint::keys::SigningKey;
 pub use crate::mint::opaque::OpaqueTokenBuilder;
 pub use crate::mint::proof::ProofBuilder;
+pub use crate::mint::status_list::StatusList;
 pub use crate::mint::token::TokenBuilder;

@@ -1,11 +1,13 @@
-//! What an issuer says about its tokens after it has issued them: introspection (RFC 7662) and revocation.
+//! What an issuer says about its tokens after it has issued them: introspection (RFC 7662), revocation, status lists.
 
+use http::Request;
 use serde_json::Value;
 
-use crate::mint::controls::made;
+use crate::mint::controls::{fits, made};
 use crate::mint::introspection::answer::IntrospectionAnswer;
 use crate::mint::introspection::request::IntrospectionRequest;
 use crate::mint::opaque::OpaqueTokenBuilder;
+use crate::mint::status_list::StatusList;
 use crate::test::TestIssuer;
 
 impl TestIssuer {
@@ -20,7 +22,7 @@ impl TestIssuer {
     /// # Panics
     /// When the issuer knows no such token.
     pub fn revoke(&self, token: &str) {
-        told(self.authority.revoke(token));
+        fits(self.authority.revoke(token));
     }
 
     /// Ends every token of this `jti`, seen or not.
@@ -34,7 +36,7 @@ impl TestIssuer {
     /// # Panics
     /// When the issuer knows no such token.
     pub fn set_claim(&self, token: &str, name: &str, value: impl Into<Value>) {
-        told(self.authority.set_claim(token, name, value.into()));
+        fits(self.authority.set_claim(token, name, value.into()));
     }
 
     /// Lets a resource server ask for introspection, by `client_secret_basic` or `client_secret_post`. Registered
@@ -62,18 +64,24 @@ impl TestIssuer {
     pub fn last_introspection(&self) -> Option<IntrospectionRequest> {
         self.authority.state().introspection.last.clone()
     }
-}
 
-#[expect(clippy::expect_used, reason = "a test that speaks of another issuer's token is wrong")]
-fn told(result: Result<(), crate::mint::MintError>) {
-    result.expect("the issuer was told about a token");
+    /// Publishes this status list at `{issuer}/status/{list}`, in place of what was there.
+    pub fn publishes_status_list(&self, list: u32, published: StatusList) {
+        self.authority.state().status_lists.insert(list, published);
+    }
+
+    /// The last request for a status list, however it was answered.
+    #[must_use]
+    pub fn last_status_list_request(&self) -> Option<Request<()>> {
+        self.authority.state().last_status_list.clone()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
-    use http::{HeaderMap, Request, Response, StatusCode, header, request};
+    use http::{HeaderMap, Response, StatusCode, header, request};
     use http_body_util::BodyExt as _;
     use serde_json::json;
     use tower::ServiceExt as _;
@@ -300,6 +308,39 @@ mod tests {
         assert_eq!(before.elapsed().as_secs(), 0);
         about(&issuer, "t").await;
         assert_eq!(before.elapsed().as_secs(), 7);
+    }
+
+    #[tokio::test]
+    async fn a_status_list_is_served_changes_and_fails() {
+        let issuer = issuer();
+        let fetch = async |list: u32| {
+            let url = format!("https://login.test/status/{list}");
+            let request = Request::get(url).header(header::ACCEPT, "application/statuslist+jwt");
+            issuer.transport().oneshot(request.body(Default::default()).unwrap()).await.unwrap()
+        };
+        issuer.publishes_status_list(1, StatusList::new(1, 8).cache_control("max-age=86400"));
+        let response = fetch(1).await;
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/statuslist+jwt");
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "max-age=86400");
+        assert_eq!(issuer.last_status_list_request().unwrap().uri().path(), "/status/1");
+        let before = parts(&text(response).await).1;
+        assert_eq!(before["sub"], "https://login.test/status/1");
+        issuer.set_status(1, 7, 1);
+        assert_ne!(parts(&text(fetch(1).await).await).1["status_list"], before["status_list"]);
+        issuer.set_status(2, 1023, 3);
+        assert_eq!(parts(&text(fetch(2).await).await).1["status_list"]["bits"], 2);
+        assert_eq!(parts(&text(fetch(9).await).await).1["sub"], "https://login.test/status/9");
+        issuer.fail_status_list(Fault::Truncated);
+        assert_ne!(text(fetch(1).await).await.split('.').count(), 3);
+        issuer.fail_status_list(Fault::Oversize);
+        assert!(text(fetch(1).await).await.len() > 1024 * 1024);
+        assert_eq!((issuer.status_list_fetches(), issuer.jwks_fetches()), (6, 0));
+    }
+
+    #[test]
+    #[should_panic(expected = "no such index")]
+    fn a_status_outside_of_the_list_is_refused() {
+        issuer().set_status(1, 1024, 1);
     }
 
     #[tokio::test]
