@@ -18,6 +18,7 @@ pub(crate) mod claim_set;
 pub(crate) mod claims;
 pub(crate) mod controls;
 pub(crate) mod documents;
+pub(crate) mod events;
 pub(crate) mod fault;
 pub(crate) mod form;
 pub(crate) mod introspection;

@@ -1,9 +1,12 @@
-//! What an issuer says about its tokens after it has issued them: introspection (RFC 7662), revocation, status lists.
+//! What an issuer says about its tokens after it has issued them: introspection (RFC 7662), revocation, status
+//! lists, and events.
 
 use http::Request;
 use serde_json::Value;
 
 use crate::mint::controls::{fits, made};
+use crate::mint::events::logout::LogoutTokenBuilder;
+use crate::mint::events::security::SecurityEventBuilder;
 use crate::mint::introspection::answer::IntrospectionAnswer;
 use crate::mint::introspection::request::IntrospectionRequest;
 use crate::mint::opaque::OpaqueTokenBuilder;
@@ -68,6 +71,18 @@ impl TestIssuer {
     /// Publishes this status list at `{issuer}/status/{list}`, in place of what was there.
     pub fn publishes_status_list(&self, list: u32, published: StatusList) {
         self.authority.state().status_lists.insert(list, published);
+    }
+
+    /// A logout token for whoever is known to this issuer as `audience`, valid until told otherwise (OpenID Connect
+    /// Back-Channel Logout 1.0).
+    pub fn logout_token(&self, audience: &str) -> LogoutTokenBuilder {
+        LogoutTokenBuilder::new(&self.authority, audience)
+    }
+
+    /// A security event token for whoever is known to this issuer as `audience`, valid until told otherwise once its
+    /// event is named (RFC 8417).
+    pub fn security_event(&self, audience: &str) -> SecurityEventBuilder {
+        SecurityEventBuilder::new(&self.authority, audience)
     }
 
     /// The last request for a status list, however it was answered.
