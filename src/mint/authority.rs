@@ -138,7 +138,9 @@ impl Authority {
     /// Reads and keeps a request before anything befalls it.
     fn note_introspection(&self, request: &Parts, body: &[u8]) -> IntrospectionRequest {
         let mut state = self.state();
-        let request = IntrospectionRequest::read(request, body, &state.introspection.askers);
+        let now = state.clock.now();
+        let askers = &mut state.introspection.askers;
+        let request = IntrospectionRequest::read(request, body, askers, &self.issuer, now);
         state.introspection.last = Some(request.clone());
         request
     }

@@ -82,7 +82,7 @@ pub(crate) fn introspection_members(issuer: &str) -> Map<String, Value> {
         ("introspection_endpoint".to_owned(), url(issuer, INTROSPECTION).into()),
         (
             "introspection_endpoint_auth_methods_supported".to_owned(),
-            json!(["client_secret_basic", "client_secret_post"]),
+            json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]),
         ),
     ])
 }

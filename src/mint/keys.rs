@@ -21,6 +21,7 @@ use serde_json::{Map, Value};
 
 use crate::crypto::{Algorithm, Curve, Key, b64};
 use crate::mint::MintError;
+use crate::secret::Secret;
 
 /// A private key for one algorithm. Clones share the key.
 #[derive(Clone)]
@@ -36,6 +37,7 @@ struct Pair {
     public: Vec<(&'static str, String)>,
     /// What a resource server makes of the public members: none is handed out that it could not load.
     key: Key,
+    pkcs8: Secret<Vec<u8>>,
 }
 
 enum Private {
@@ -88,6 +90,13 @@ impl SigningKey {
     #[must_use]
     pub fn thumbprint(&self) -> &str {
         self.pair.key.thumbprint()
+    }
+
+    /// The private key in PKCS #8 (RFC 5208 section 5), as DER: for a client under test that signs with it. Whoever
+    /// takes it answers for where it goes.
+    #[must_use]
+    pub fn to_pkcs8(&self) -> Vec<u8> {
+        self.pair.pkcs8.expose().clone()
     }
 
     /// Whether this key made `signature` over `message`.
@@ -179,6 +188,7 @@ fn rsa(algorithm: Algorithm) -> Result<Pair, MintError> {
         private: Private::Jose(jose, EncodingKey::from_rsa_der(rsa_private_key(pkcs8.as_ref())?)),
         public: vec![("kty", "RSA".into()), ("n", b64(&n)), ("e", b64(&e))],
         key: Key::rsa(&n, &e).map_err(|_| GENERATION)?,
+        pkcs8: Secret::new(pkcs8.as_ref().to_vec()),
     })
 }
 
@@ -197,14 +207,12 @@ fn ec(algorithm: Algorithm, signing: &'static EcdsaSigningAlgorithm, crv: &str) 
     let (x, y) = coordinates.split_at_checked(coordinates.len() / 2).ok_or(GENERATION)?;
     let public = vec![("kty", "EC".into()), ("crv", crv.into()), ("x", b64(x)), ("y", b64(y))];
     let key = Key::ec(Curve::from_name(crv).ok_or(GENERATION)?, x, y).map_err(|_| GENERATION)?;
+    let pkcs8 = Secret::new(pair.to_pkcs8v1().map_err(|_| GENERATION)?.as_ref().to_vec());
     let private = match jose(algorithm) {
-        Some(jose) => {
-            let pkcs8 = pair.to_pkcs8v1().map_err(|_| GENERATION)?;
-            Private::Jose(jose, EncodingKey::from_ec_der(pkcs8.as_ref()))
-        }
+        Some(jose) => Private::Jose(jose, EncodingKey::from_ec_der(pkcs8.expose())),
         None => Private::Ec(pair),
     };
-    Ok(Pair { algorithm, private, public, key })
+    Ok(Pair { algorithm, private, public, key, pkcs8 })
 }
 
 fn ed25519(algorithm: Algorithm) -> Result<Pair, MintError> {
@@ -212,14 +220,12 @@ fn ed25519(algorithm: Algorithm) -> Result<Pair, MintError> {
     let x = pair.public_key().as_ref();
     let public = vec![("kty", "OKP".into()), ("crv", "Ed25519".into()), ("x", b64(x))];
     let key = Key::ed25519(x).map_err(|_| GENERATION)?;
+    let pkcs8 = Secret::new(pair.to_pkcs8v1().map_err(|_| GENERATION)?.as_ref().to_vec());
     let private = match jose(algorithm) {
-        Some(jose) => {
-            let pkcs8 = pair.to_pkcs8v1().map_err(|_| GENERATION)?;
-            Private::Jose(jose, EncodingKey::from_ed_der(pkcs8.as_ref()))
-        }
+        Some(jose) => Private::Jose(jose, EncodingKey::from_ed_der(pkcs8.expose())),
         None => Private::Ed25519(pair),
     };
-    Ok(Pair { algorithm, private, public, key })
+    Ok(Pair { algorithm, private, public, key, pkcs8 })
 }
 
 fn jose(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {
@@ -284,6 +290,15 @@ mod tests {
                 assert_eq!(jwk.get(private), None, "{algorithm} {private}");
             }
         }
+    }
+
+    #[test]
+    fn the_private_key_is_handed_out_whole() {
+        let pkcs8 = |algorithm| SigningKey::generate(algorithm).unwrap().to_pkcs8();
+        assert!(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8(Algorithm::Es256)).is_ok());
+        assert!(EcdsaKeyPair::from_pkcs8(&ECDSA_P521_SHA512_FIXED_SIGNING, &pkcs8(Algorithm::Es512)).is_ok());
+        assert!(Ed25519KeyPair::from_pkcs8(&pkcs8(Algorithm::Ed25519)).is_ok());
+        assert!(RsaKeyPair::from_pkcs8(&pkcs8(Algorithm::Ps256)).is_ok());
     }
 
     #[test]

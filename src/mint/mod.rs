@@ -12,6 +12,7 @@
     )
 )]
 
+pub(crate) mod assertion;
 pub(crate) mod authority;
 pub(crate) mod changes;
 pub(crate) mod claim_set;

@@ -8,7 +8,9 @@ use crate::mint::controls::{fits, made};
 use crate::mint::events::logout::LogoutTokenBuilder;
 use crate::mint::events::security::SecurityEventBuilder;
 use crate::mint::introspection::answer::IntrospectionAnswer;
+use crate::mint::introspection::askers::Proof;
 use crate::mint::introspection::request::IntrospectionRequest;
+use crate::mint::keys::SigningKey;
 use crate::mint::opaque::OpaqueTokenBuilder;
 use crate::mint::status_list::StatusList;
 use crate::test::TestIssuer;
@@ -45,16 +47,22 @@ impl TestIssuer {
     /// Lets a resource server ask for introspection, by `client_secret_basic` or `client_secret_post`. Registered
     /// again, a client has the new secret only. Nobody may ask unless registered (RFC 7662 section 2.1).
     pub fn registers_client(&self, id: impl Into<String>, secret: impl Into<String>) {
-        let (id, mut state) = (id.into(), self.authority.state());
-        state.introspection.askers.forget(&id);
-        state.introspection.askers.with_secret(id, secret.into());
+        self.registers(id.into(), Proof::Secret(secret.into().into()));
     }
 
     /// Lets a resource server ask for introspection by `Authorization: Bearer` with this token (RFC 7662 section 2.1).
     pub fn registers_bearer(&self, id: impl Into<String>, token: impl Into<String>) {
-        let (id, mut state) = (id.into(), self.authority.state());
-        state.introspection.askers.forget(&id);
-        state.introspection.askers.with_bearer(id, token.into());
+        self.registers(id.into(), Proof::Bearer(token.into().into()));
+    }
+
+    /// Lets a resource server ask for introspection by `private_key_jwt` with assertions that this key signs for the
+    /// issuer alone, each of which serves once (RFC 7523 section 3, RFC 10070).
+    pub fn registers_client_key(&self, id: impl Into<String>, key: impl Into<SigningKey>) {
+        self.registers(id.into(), Proof::Key(key.into()));
+    }
+
+    fn registers(&self, id: String, proof: Proof) {
+        self.authority.state().introspection.askers.register(id, proof);
     }
 
     /// Changes every answer of the introspection endpoint until another one is given.
@@ -211,6 +219,33 @@ mod tests {
         issuer.registers_client("api", "n3w");
         assert_eq!(ask(&basic("api:s3cr3t"), "").await, 401);
         assert_eq!(ask(&basic("api:n3w"), "").await, 200);
+    }
+
+    #[tokio::test]
+    async fn a_client_proves_itself_by_its_key_once_for_each_request() {
+        let issuer = issuer().clock(ManualClock::new(Timestamp::from_secs(1_000)));
+        let key = SigningKey::generate(crate::crypto::Algorithm::Es256).unwrap();
+        issuer.registers_client_key("orders", &key);
+        let assertion = |jti: &str| {
+            let header = json!({ "alg": "ES256", "typ": "client-authentication+jwt" });
+            let aud = "https://login.test";
+            key.sign(&header, &json!({ "iss": "orders", "sub": "orders", "aud": aud, "exp": 1_060, "jti": jti }))
+                .unwrap()
+        };
+        let kind = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+        let ask = async |assertion: &str, rest: &str| {
+            let body = format!("token=t&client_assertion={assertion}{rest}");
+            send(&issuer, Request::post("/"), &body).await.status().as_u16()
+        };
+        let (one, rest) = (assertion("1"), format!("&client_assertion_type={kind}"));
+        assert_eq!(ask(&one, &rest).await, 200);
+        assert_eq!(issuer.last_introspection().unwrap().client(), Some("orders"));
+        assert_eq!(ask(&one, &rest).await, 401, "it was used");
+        assert_eq!(ask(&assertion("2"), &format!("{rest}&client_id=orders")).await, 200);
+        assert_eq!(ask(&assertion("3"), &format!("{rest}&client_id=api")).await, 400);
+        assert_eq!(ask(&assertion("4"), "&client_assertion_type=saml").await, 400);
+        assert_eq!(ask(&assertion("5"), &format!("{rest}&client_id=api&client_secret=s3cr3t")).await, 400);
+        assert_eq!(ask("x", &rest).await, 401);
     }
 
     #[tokio::test]

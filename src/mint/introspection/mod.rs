@@ -1,6 +1,7 @@
 //! The introspection endpoint (RFC 7662, RFC 9701): who may ask, what was asked, and what is answered.
 
 pub(crate) mod answer;
+pub(crate) mod askers;
 pub(crate) mod request;
 
 use http::{HeaderValue, Method, StatusCode, header};
@@ -10,9 +11,9 @@ use crate::mint::MintError;
 use crate::mint::authority::Authority;
 use crate::mint::claims::numeric_date;
 use crate::mint::introspection::answer::IntrospectionAnswer;
+use crate::mint::introspection::askers::Askers;
 use crate::mint::introspection::request::{IntrospectionRequest, accepts_jwt};
 use crate::mint::reply::{JSON, Reply};
-use crate::secret::Secret;
 
 /// The media type of a signed answer (RFC 9701 section 5).
 pub(crate) const JWT: &str = "application/token-introspection+jwt";
@@ -23,47 +24,6 @@ pub(crate) struct Introspection {
     pub(crate) askers: Askers,
     pub(crate) answer: IntrospectionAnswer,
     pub(crate) last: Option<IntrospectionRequest>,
-}
-
-/// Who may ask (RFC 7662 section 2.1). Without any, nobody may.
-#[derive(Debug, Default)]
-pub(crate) struct Askers(Vec<(String, Proof)>);
-
-#[derive(Debug)]
-enum Proof {
-    /// By `client_secret_basic` or `client_secret_post`.
-    Secret(Secret<String>),
-    /// By `Authorization: Bearer`.
-    Bearer(Secret<String>),
-}
-
-impl Askers {
-    pub(crate) fn with_secret(&mut self, id: String, secret: String) {
-        self.0.push((id, Proof::Secret(secret.into())));
-    }
-
-    pub(crate) fn with_bearer(&mut self, id: String, token: String) {
-        self.0.push((id, Proof::Bearer(token.into())));
-    }
-
-    /// A secret that was replaced counts no longer.
-    pub(crate) fn forget(&mut self, id: &str) {
-        self.0.retain(|(known, _)| known != id);
-    }
-
-    pub(crate) fn by_secret(&self, id: &str, secret: &str) -> bool {
-        self.0.iter().any(|(known, proof)| match proof {
-            Proof::Secret(own) => known == id && own.matches(secret.as_bytes()),
-            Proof::Bearer(_) => false,
-        })
-    }
-
-    pub(crate) fn by_bearer(&self, token: &str) -> Option<&str> {
-        self.0.iter().find_map(|(id, proof)| match proof {
-            Proof::Bearer(own) if own.matches(token.as_bytes()) => Some(id.as_str()),
-            _ => None,
-        })
-    }
 }
 
 /// Why a request is not answered.

@@ -5,8 +5,10 @@ use std::fmt;
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri, header};
 
-use crate::mint::form::{Form, basic};
-use crate::mint::introspection::{Askers, JWT, Refusal};
+use crate::mint::form::Form;
+use crate::mint::introspection::askers::Askers;
+use crate::mint::introspection::{JWT, Refusal};
+use crate::time::Timestamp;
 
 /// What a resource server asked of the introspection endpoint (RFC 7662 section 2.1).
 ///
@@ -44,12 +46,15 @@ pub struct IntrospectionRequest {
 }
 
 impl IntrospectionRequest {
-    pub(crate) fn read(request: &Parts, body: &[u8], askers: &Askers) -> Self {
+    pub(crate) fn read(request: &Parts, body: &[u8], askers: &mut Askers, issuer: &str, now: Timestamp) -> Self {
         let form = Form::parse(&request.headers, body);
         let asked = match &form {
             _ if request.method != Method::POST => Err(Refusal::Method),
             Err(why) => Err(Refusal::Request(why)),
-            Ok(form) => client(&request.headers, form, askers).and_then(|client| Ok((client, token(form)?))),
+            Ok(form) => {
+                let client = askers.authenticate(&request.headers, form, issuer, now);
+                client.and_then(|client| Ok((client, token(form)?)))
+            }
         };
         Self {
             method: request.method.clone(),
@@ -98,35 +103,6 @@ impl IntrospectionRequest {
     pub(crate) fn asked(&self) -> Result<(&str, &str), Refusal> {
         self.asked.as_ref().map(|(client, token)| (client.as_str(), token.as_str())).map_err(|refusal| *refusal)
     }
-}
-
-/// The client that made the request, in one way and not in two (RFC 6749 section 2.3).
-fn client(headers: &HeaderMap, form: &Form, askers: &Askers) -> Result<String, Refusal> {
-    let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
-    let authorization = authorizations.next();
-    let named = form.once("client_id").map_err(Refusal::Request)?;
-    let secret = form.once("client_secret").map_err(Refusal::Request)?;
-    if authorizations.next().is_some() || (authorization.is_some() && secret.is_some()) {
-        return Err(Refusal::Request("more than one way of client authentication"));
-    }
-    let id = match (authorization, named, secret) {
-        (Some(value), ..) => match basic(value) {
-            Some((id, secret)) => askers.by_secret(&id, &secret).then_some(id),
-            None => bearer(value.to_str().unwrap_or_default()).and_then(|it| askers.by_bearer(it)).map(str::to_owned),
-        },
-        (None, Some(id), Some(secret)) => askers.by_secret(id, secret).then(|| id.to_owned()),
-        (None, ..) => None,
-    };
-    let id = id.ok_or(Refusal::Client)?;
-    match named {
-        Some(named) if named != id => Err(Refusal::Request("client_id differs from the authenticated client")),
-        _ => Ok(id),
-    }
-}
-
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim_start_matches(' '))
 }
 
 /// `token`; `token_type_hint` and what else there is change nothing (RFC 7662 section 2.1).
