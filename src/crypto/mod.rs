@@ -1,4 +1,4 @@
-//! Algorithms, public keys, hashes and seals: the only room that names the crypto crate, signing apart.
+//! Algorithms, keys, hashes and seals: the only room that names the crypto crate, `mint` apart.
 //!
 //! Asymmetric signatures only. HMAC and `none` have no spelling here, so no configuration can admit them
 //! (RFC 8725 section 3.1). A key is parsed once, when its key set is loaded, and refuses what its type, curve or
@@ -6,6 +6,7 @@
 
 pub(crate) mod aead;
 mod algorithm;
+pub(crate) mod sign;
 
 use std::fmt;
 use std::sync::OnceLock;

@@ -139,17 +139,37 @@ async fn an_issuer_with_a_query_is_refused_before_any_fetch() {
     assert!(asked.lock().unwrap().is_empty());
 }
 
+#[tokio::test]
+async fn an_issuer_is_asked_where_its_metadata_say_and_needs_no_keys_for_that() {
+    let opaque = |uri: &str| format!(r#"{{"issuer":"{ISSUER}","introspection_endpoint":"{uri}"}}"#);
+    let (fetcher, _) = serving(&[(RFC8414, &good()), (OPENID, &opaque("https://as.example/introspect"))]);
+    assert_eq!(introspection_endpoint(&fetcher, ISSUER).await.unwrap(), "https://as.example/introspect");
+    assert_eq!(discover(&fetcher, ISSUER).await.unwrap().jwks_uri, "https://keys.example/jwks");
+    let (fetcher, _) = serving(&[(RFC8414, &good())]);
+    let error = introspection_endpoint(&fetcher, ISSUER).await.unwrap_err();
+    assert_eq!(error.code(), "no_introspection_endpoint");
+    let (fetcher, _) = serving(&[(RFC8414, &opaque("http://as.example/introspect"))]);
+    assert_eq!(introspection_endpoint(&fetcher, ISSUER).await.unwrap_err().code(), "insecure_url");
+    let odd = metadata(ISSUER, "https://keys.example/jwks").replace("grant_types_supported", "introspection_endpoint");
+    let (fetcher, _) = serving(&[(RFC8414, &odd)]);
+    assert!(discover(&fetcher, ISSUER).await.is_ok(), "what nobody looks for is not judged");
+    assert_eq!(introspection_endpoint(&fetcher, ISSUER).await.unwrap_err().code(), "not_json");
+    let foreign = opaque("https://as.example/introspect").replace("t1", "t2");
+    let (fetcher, _) = serving(&[(RFC8414, &foreign)]);
+    assert_eq!(introspection_endpoint(&fetcher, ISSUER).await.unwrap_err().code(), "issuer_mismatch");
+}
+
 proptest! {
     #[test]
     fn no_document_makes_the_parser_panic(document in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = parse(&document, ISSUER);
+        let _ = parse(&document, ISSUER, Wanted::Keys);
     }
 
     #[test]
     fn no_truncation_is_taken_for_metadata(cut in 0_usize..100) {
         let good = good();
         prop_assume!(cut < good.len());
-        prop_assert!(parse(&good.as_bytes()[..cut], ISSUER).is_err());
+        prop_assert!(parse(&good.as_bytes()[..cut], ISSUER, Wanted::Keys).is_err());
     }
 
     #[test]

@@ -118,7 +118,7 @@ pub enum Event<'a> {
         /// The configured issuer.
         issuer: &'a str,
         /// A stable code: that of [`FetchError::code`](crate::transport::FetchError::code), or `busy`, `breaker_open`,
-        /// `told_to_wait`, `answer_invalid`, `answer_unsigned`.
+        /// `told_to_wait`, `answer_invalid`, `answer_unsigned`, `keys_unavailable`, `client_auth`.
         code: &'static str,
         /// The cause in words.
         detail: Detail<'a>,

@@ -38,6 +38,7 @@ pub(crate) enum Kind {
     NotJson(BoxError),
     IssuerMismatch,
     NoJwksUri,
+    NoIntrospectionEndpoint,
     NoKeys {
         skipped: usize,
     },
@@ -59,7 +60,8 @@ impl FetchError {
     /// A stable code in snake_case, for logs, metrics and alerts.
     ///
     /// One of `connect`, `timeout`, `status`, `redirect`, `too_large`, `insecure_url`, `not_json`, `issuer_mismatch`,
-    /// `no_jwks_uri`, `no_keys`, `file`, `no_transport`, `no_runtime`, `stopped`; later versions may add to them.
+    /// `no_jwks_uri`, `no_introspection_endpoint`, `no_keys`, `file`, `no_transport`, `no_runtime`, `stopped`; later
+    /// versions may add to them.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self.0.kind {
@@ -72,6 +74,7 @@ impl FetchError {
             Kind::NotJson(_) => "not_json",
             Kind::IssuerMismatch => "issuer_mismatch",
             Kind::NoJwksUri => "no_jwks_uri",
+            Kind::NoIntrospectionEndpoint => "no_introspection_endpoint",
             Kind::NoKeys { .. } => "no_keys",
             Kind::File(_) => "file",
             Kind::NoTransport => "no_transport",
@@ -121,6 +124,11 @@ impl fmt::Display for FetchError {
             Kind::NoJwksUri => {
                 write!(f, "the metadata at {place} names no jwks_uri: configure the address of the keys")
             }
+            Kind::NoIntrospectionEndpoint => write!(
+                f,
+                "the metadata at {place} names no introspection_endpoint: configure the address at which the issuer \
+                 is asked about tokens"
+            ),
             Kind::NoKeys { skipped: 0 } => write!(f, "{place} holds no keys: check that it is the issuer's key set"),
             Kind::NoKeys { skipped } => write!(
                 f,
