@@ -1,6 +1,9 @@
 //! One issuer, asked over a transport that is told what to answer.
 
 mod asking;
+mod sharing;
+mod signing;
+mod troubles;
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -15,7 +18,7 @@ use tokio::time::sleep;
 use tower::service_fn;
 
 use super::*;
-use crate::client_auth::ClientAuth;
+use crate::client_auth::{ClientAuth, ClientSecret};
 use crate::observe::{Event, Observers};
 use crate::time::Clock;
 use crate::transport::BoxError;
