@@ -255,6 +255,13 @@ mod tests {
     }
 
     #[test]
+    fn a_token_does_not_say_of_itself_whether_it_is_active() {
+        let mut registry = Registry::default();
+        let token = issued(&mut registry, json!({ "active": "no" }));
+        assert_eq!(about(&registry, &token, NOW)["active"], true);
+    }
+
+    #[test]
     fn a_full_registry_forgets_what_is_over_and_refuses_the_rest() {
         let mut registry = Registry::default();
         for n in 0..MAX_ENTRIES {

@@ -210,7 +210,15 @@ mod tests {
         assert_eq!(ask(&basic("api:s3cr3t"), "").await, 200);
         assert_eq!(ask("bearer b34r3r", "").await, 200);
         assert_eq!(issuer.last_introspection().unwrap().client(), Some("machine"));
-        for authorization in [&basic("api:wrong"), &basic("machine:b34r3r"), "Bearer s3cr3t", "Basic", "", "Digest x"] {
+        for authorization in [
+            &basic("api:wrong"),
+            &basic("nobody:s3cr3t"),
+            &basic("machine:b34r3r"),
+            "Bearer s3cr3t",
+            "Basic",
+            "",
+            "Digest x",
+        ] {
             assert_eq!(ask(authorization, "").await, 401, "{authorization}");
             assert_eq!(issuer.last_introspection().unwrap().client(), None);
         }
@@ -292,6 +300,9 @@ mod tests {
             (&claims["iss"], &claims["aud"], &claims["iat"], claims.as_object().unwrap().len()),
             (&json!("https://login.test"), &json!("api"), &json!(1_000), 4)
         );
+        let any = Request::post("/").header(header::ACCEPT, "application/json, application/*, */*");
+        let plain = send(&issuer, any, &form("token=t")).await;
+        assert_eq!(plain.headers()[header::CONTENT_TYPE], "application/json", "only its own media type asks for it");
         issuer.revoke(&token);
         assert_eq!(signed(&issuer, &token).await.2["token_introspection"], json!({ "active": false }));
     }
