@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, ETAG, IF_NONE_MATCH, USER_AGENT};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 
@@ -43,6 +43,7 @@ pub(crate) struct Document {
     pub(crate) etag: Option<HeaderValue>,
     /// `Cache-Control: max-age`; zero where the answer is not to be stored.
     pub(crate) max_age: Option<Duration>,
+    pub(crate) content_type: Option<HeaderValue>,
 }
 
 impl Fetcher {
@@ -82,7 +83,8 @@ impl Fetcher {
             status => return Err(FetchError::new(url, Kind::Status(status.as_u16()))),
         }
         let etag = head.headers.get(ETAG).filter(|etag| etag.len() <= MAX_ETAG_BYTES).cloned();
-        Ok(Fetched::Document(Document { bytes, etag, max_age }))
+        let content_type = head.headers.get(CONTENT_TYPE).cloned();
+        Ok(Fetched::Document(Document { bytes, etag, max_age, content_type }))
     }
 
     /// Sends any request to `url` and gives back whatever answers within the rules, its body read whole. Of an answer
