@@ -119,7 +119,7 @@ impl State {
             method: presentation.method.as_str(),
             target: &self.target,
             path: &presentation.path,
-            token: Some(presented.token()),
+            token: presented.token(),
         };
         let (proof, header) = Proof::verify(line, &expected, verdict.proof_header.get()).map_err(refuse)?;
         let keep_until = self.dpop.check_time(&proof, now).map_err(refuse)?;
