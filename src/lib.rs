@@ -80,7 +80,6 @@
 //! | `axum` (default) | the extractors, `ResourceServer::metadata` |
 //! | `http-client` (default) | the built-in HTTPS client; without it, bring a [`transport`] |
 //! | `metrics` | counters, gauges and a histogram through the `metrics` facade |
-//! | `redis` | [`store::RedisStore`]: proofs, rules and answers that several replicas share |
 //! | `test-util` | [`mod@test`]: real signatures without sockets |
 //! | `dev-server` | [`dev`]: an authorization server on loopback |
 //!
@@ -98,17 +97,15 @@ pub mod time;
 pub mod store;
 pub mod transport;
 
-#[allow(dead_code, reason = "nobody asks an issuer yet")]
 pub mod client_auth;
 mod credential;
 mod dpop;
 mod jwt;
 
 mod discovery;
-#[allow(dead_code, reason = "nobody asks an issuer yet")]
 mod introspection;
 mod jwks;
-#[allow(dead_code, reason = "the engine does not ask it yet")]
+#[allow(dead_code, reason = "logout and security events are not routed yet")]
 mod revocation;
 
 mod reject;
@@ -131,7 +128,7 @@ pub mod test;
 
 pub use client_auth::ClientAuth;
 pub use crypto::Algorithm;
-pub use demand::{AnyOf, Demand, Requirement};
+pub use demand::{AnyOf, Demand, Detail, Freshness, Requirement};
 pub use dpop::{Dpop, NonceKey};
 pub use guard::{Granted, require};
 pub use jwt::Profile;
@@ -140,8 +137,9 @@ pub use reject::{EmptyBodies, OnRejection, Rejection, RejectionKind, RejectionRe
 pub use scope::ScopeHierarchy;
 pub use server::{
     ConfigError, Issuer, MaxLifetime, NotReady, OAuthConfig, OAuthConfigBuilder, OriginalTarget, ResourceServer,
+    Revocation, RevokeError,
 };
-pub use token::{Anonymous, Authenticated, ClaimsError, Principal, Token};
+pub use token::{Actor, Anonymous, Authenticated, ClaimsError, Dependency, OnFailure, Principal, Token};
 
 /// The README's examples, run like those of the guide.
 #[cfg(doctest)]

@@ -18,15 +18,21 @@
 //! }
 //! ```
 
+mod detail;
+mod freshness;
+mod judge;
 mod requirement;
 
 use std::fmt;
 use std::time::Duration;
 
+pub use detail::Detail;
+pub(crate) use detail::HeldDetail;
+pub use freshness::Freshness;
+pub(crate) use judge::{Facts, Unmet};
 pub use requirement::{AnyOf, Requirement, Scope};
 
-use crate::scope::{ScopeHierarchy, ScopeSet, is_scope_token};
-use crate::time::Timestamp;
+use crate::scope::is_scope_token;
 
 /// What a route demands. Conditions add up: all of them must hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,6 +45,8 @@ pub struct Demand {
     acr: &'static [&'static str],
     max_age: Option<Duration>,
     sender_constrained: bool,
+    fresh: Freshness,
+    details: &'static [Detail],
     all: &'static [Self],
 }
 
@@ -55,6 +63,8 @@ impl Demand {
             acr: &[],
             max_age: None,
             sender_constrained: false,
+            fresh: Freshness::Offline,
+            details: &[],
             all: &[],
         }
     }
@@ -123,6 +133,33 @@ impl Demand {
         Self { sender_constrained: true, ..self }
     }
 
+    /// That the token still stands, by knowledge at most so old. It raises what the server or the layer asks for, and
+    /// never lowers it.
+    #[must_use]
+    pub const fn fresh(self, freshness: Freshness) -> Self {
+        Self { fresh: freshness, ..self }
+    }
+
+    /// All of these authorization details (RFC 9396).
+    #[must_use]
+    pub const fn details(self, details: &'static [Detail]) -> Self {
+        Self { details, ..self }
+    }
+
+    /// How new the knowledge must be that the token still stands: the strictest of all parts.
+    pub(crate) fn freshness(&self) -> Freshness {
+        let mut strictest = Freshness::Offline;
+        self.each(&mut |part| strictest = strictest.stricter(part.fresh));
+        strictest
+    }
+
+    /// The types of authorization details that the demand names: for `authorization_details_types_supported`.
+    pub(crate) fn named_detail_types(&self) -> Vec<&'static str> {
+        let mut named = Vec::new();
+        self.each(&mut |part| named.extend(part.details.iter().map(Detail::kind)));
+        named
+    }
+
     /// Visits this demand and those it combines.
     fn each(&self, visit: &mut impl FnMut(&Self)) {
         visit(self);
@@ -156,39 +193,6 @@ impl Demand {
         });
         scopes
     }
-
-    /// What is lacking, or `None` when the demand is met.
-    pub(crate) fn unmet(&self, facts: &Facts<'_>, hierarchy: &ScopeHierarchy, now: Timestamp) -> Option<Unmet> {
-        let mut unmet = Unmet {
-            demand: *self,
-            scope: false,
-            role: false,
-            principal: false,
-            acr: false,
-            max_age: None,
-            sender: false,
-        };
-        self.each(&mut |part| part.check(facts, hierarchy, now, &mut unmet));
-        unmet.any().then_some(unmet)
-    }
-
-    fn check(&self, facts: &Facts<'_>, hierarchy: &ScopeHierarchy, now: Timestamp, unmet: &mut Unmet) {
-        let granted = |scope: &&str| hierarchy.grants(facts.scopes, scope);
-        unmet.scope |= !self.scope.iter().all(granted)
-            || !self.scopes.iter().all(granted)
-            || !(self.any_scope.is_empty() || self.any_scope.iter().any(granted));
-        unmet.role |= !self.roles.iter().all(|role| (facts.has_role)(role));
-        unmet.principal |= self.user_only && !facts.is_user;
-        unmet.sender |= self.sender_constrained && !facts.sender_constrained;
-        unmet.acr |= !(self.acr.is_empty() || facts.acr.is_some_and(|acr| self.acr.contains(&acr)));
-        if let Some(limit) = self.max_age {
-            let fresh =
-                facts.auth_time.is_some_and(|at| now.since(at).as_millis() <= u128::from(limit.as_secs()) * 1000);
-            if !fresh {
-                unmet.max_age = Some(unmet.max_age.map_or(limit, |known| known.min(limit)));
-            }
-        }
-    }
 }
 
 const fn assert_scopes(mut scopes: &[&str]) {
@@ -217,6 +221,12 @@ impl fmt::Debug for Demand {
         if let Some(age) = self.max_age {
             shown.field("max_age", &age);
         }
+        if self.fresh != Freshness::Offline {
+            shown.field("fresh", &self.fresh);
+        }
+        if !self.details.is_empty() {
+            shown.field("details", &self.details);
+        }
         if !self.all.is_empty() {
             shown.field("all", &self.all);
         }
@@ -224,53 +234,11 @@ impl fmt::Debug for Demand {
     }
 }
 
-/// The facts of a verdict that a demand looks at.
-pub(crate) struct Facts<'a> {
-    pub(crate) scopes: &'a ScopeSet,
-    pub(crate) has_role: &'a dyn Fn(&str) -> bool,
-    pub(crate) is_user: bool,
-    pub(crate) acr: Option<&'a str>,
-    pub(crate) auth_time: Option<Timestamp>,
-    /// Whether the client proved that the token is its own.
-    pub(crate) sender_constrained: bool,
-}
-
-/// Which conditions of a demand do not hold.
-#[derive(Clone, Debug)]
-pub(crate) struct Unmet {
-    pub(crate) demand: Demand,
-    pub(crate) scope: bool,
-    pub(crate) role: bool,
-    pub(crate) principal: bool,
-    pub(crate) acr: bool,
-    pub(crate) max_age: Option<Duration>,
-    /// The token was not proved to be the client's own.
-    pub(crate) sender: bool,
-}
-
-impl Unmet {
-    const fn any(&self) -> bool {
-        self.scope || self.role || self.principal || self.sender || self.steps_up()
-    }
-
-    /// Whether a new login would help (RFC 9470), as against another grant.
-    pub(crate) const fn steps_up(&self) -> bool {
-        self.acr || self.max_age.is_some()
-    }
-
-    /// The `acr_values` to ask for: of every part of the demand that names some.
-    pub(crate) fn acr_values(&self) -> Vec<&'static str> {
-        let mut values = Vec::new();
-        if self.acr {
-            self.demand.each(&mut |part| values.extend_from_slice(part.acr));
-        }
-        values
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scope::ScopeHierarchy;
+    use crate::time::Timestamp;
 
     crate::scopes! {
         Read = "read";
@@ -296,6 +264,7 @@ mod tests {
         let facts = Facts {
             scopes: &scopes,
             has_role: &|role| role == "clerk",
+            has_details: &|_| false,
             is_user: false,
             acr,
             auth_time,

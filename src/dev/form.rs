@@ -1,4 +1,4 @@
-//! The body of a token request: `application/x-www-form-urlencoded`, read strictly.
+//! The parameters of a request, form-encoded in its body or in its query, read strictly.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,29 @@ use http::{HeaderMap, header};
 use crate::dev::refusal::Refusal;
 
 /// The longest body that is read, in bytes.
-pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The parameters of a request. Not `Debug`: one of them may be a secret.
-pub(super) struct Form(BTreeMap<String, Vec<String>>);
+pub(crate) struct Form(BTreeMap<String, Vec<String>>);
 
 impl Form {
-    /// Reads a body. A parameter must not stand twice (RFC 6749 section 3.2), but `resource` may (RFC 8707 section 2);
-    /// one without a value counts as absent.
-    pub(super) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
+    /// Reads a body.
+    pub(crate) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
         if !is_form(headers) {
             return Err(Refusal::Request("the body must be application/x-www-form-urlencoded"));
         }
-        if body.len() > MAX_BODY_BYTES {
+        Self::from_encoded(body)
+    }
+
+    /// Reads a query. A parameter must not stand twice (RFC 6749 section 3.1), but `resource` (RFC 8707 section 2) and
+    /// `audience` (RFC 8693 section 2.1) may; one without a value counts as absent.
+    pub(crate) fn from_encoded(encoded: &[u8]) -> Result<Self, Refusal> {
+        if encoded.len() > MAX_BODY_BYTES {
             return Err(Refusal::TooLarge);
         }
         let mut parameters: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (name, value) in form_urlencoded::parse(body) {
-            let may_repeat = name == "resource";
+        for (name, value) in form_urlencoded::parse(encoded) {
+            let may_repeat = matches!(name.as_ref(), "resource" | "audience");
             let values = parameters.entry(name.into_owned()).or_default();
             if !may_repeat && !values.is_empty() {
                 return Err(Refusal::Request("a parameter stands twice"));
@@ -35,12 +40,17 @@ impl Form {
     }
 
     /// The value of a parameter that stands once.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
 
+    /// Whether the parameter stands there at all, with a value or without.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// The values of a parameter that may repeat.
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.get(name).into_iter().flatten().map(String::as_str).filter(|value| !value.is_empty())
     }
 }
@@ -52,7 +62,7 @@ fn is_form(headers: &HeaderMap) -> bool {
 }
 
 /// One value out of its form encoding, in which RFC 6749 section 2.3.1 puts the parts of Basic credentials.
-pub(super) fn decode(text: &str) -> Option<String> {
+pub(crate) fn decode(text: &str) -> Option<String> {
     let pair = format!("={text}");
     let mut pairs = form_urlencoded::parse(pair.as_bytes());
     match (pairs.next(), pairs.next()) {
@@ -79,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn only_resource_may_stand_twice() {
+    fn only_what_names_resources_may_stand_twice() {
         let form = parse("resource=https%3A%2F%2Fa&resource=&resource=https%3A%2F%2Fb").ok().unwrap();
         assert_eq!(form.all("resource").collect::<Vec<_>>(), ["https://a", "https://b"]);
         for twice in ["scope=a&scope=a", "scope=&scope=a", "sc%6Fpe=a&scope=b", "x=1&x=2"] {

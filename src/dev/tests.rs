@@ -1,7 +1,15 @@
 //! The server over real loopback sockets. Every wait ends: by an answer, by an end of the connection, or by `within`.
 
 #[cfg(test)]
+mod authorization;
+#[cfg(test)]
 mod dpop;
+#[cfg(test)]
+mod flow;
+#[cfg(test)]
+mod page;
+#[cfg(test)]
+mod tokens;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -271,5 +279,5 @@ async fn no_secret_is_printed() {
     let builder = DevServer::builder().client("shop", "s3cr3t", ["orders:read"]).quiet();
     assert!(!format!("{builder:?}").contains("s3cr3t"));
     let dev = builder.start().await.unwrap();
-    assert!(!format!("{dev:?}{:?}{:?}", dev.endpoint, dev.token()).contains("s3cr3t"));
+    assert!(!format!("{dev:?}{:?}{:?}", dev.server, dev.token()).contains("s3cr3t"));
 }

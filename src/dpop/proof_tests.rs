@@ -44,7 +44,7 @@ fn verify(text: &str, expected: &Expected<'_>) -> Result<Proof, DpopError> {
 
 fn judge_by(algorithms: &[Algorithm], text: &str) -> Result<Proof, DpopError> {
     let target = target();
-    verify(text, &Expected { algorithms, method: "GET", target: &target, path: "/x", token: TOKEN })
+    verify(text, &Expected { algorithms, method: "GET", target: &target, path: "/x", token: Some(TOKEN) })
 }
 
 fn judge(text: &str) -> Result<Proof, DpopError> {
@@ -105,7 +105,7 @@ fn the_published_proof_for_a_resource_verifies() {
         method: "GET",
         target: &target,
         path: "/protectedresource",
-        token: TOKEN,
+        token: Some(TOKEN),
     };
     let text = format!("{HEADER}.{FOR_RESOURCE}");
     let proof = verify(&text, &expected).unwrap();
@@ -114,7 +114,7 @@ fn the_published_proof_for_a_resource_verifies() {
     assert_eq!(proof, Proof { jkt: JKT.into(), jti, issued_at, nonce: None, algorithm: Algorithm::Es256 });
     assert_eq!(b64(&sha256(&[TOKEN.as_bytes()])), ATH);
     let refusal = |expected| verify(&text, &expected).unwrap_err();
-    assert_eq!(refusal(Expected { token: "other", ..expected }), DpopError::TokenHash);
+    assert_eq!(refusal(Expected { token: Some("other"), ..expected }), DpopError::TokenHash);
     assert_eq!(refusal(Expected { method: "POST", ..expected }), DpopError::Method);
     assert_eq!(refusal(Expected { path: "/", ..expected }), DpopError::Target);
     assert_eq!(refusal(Expected { algorithms: &[Algorithm::Es384], ..expected }), DpopError::Algorithm);
@@ -135,7 +135,7 @@ fn the_published_proofs_for_token_requests_verify_and_serve_no_resource() {
         let key = key_for(algorithm, &jwk).unwrap();
         assert_eq!(key.thumbprint(), JKT);
         assert!(key.verifies(algorithm, parts.signed, &parts.signature));
-        let expected = Expected { algorithms, method: "POST", target: &target, path: "/token", token: TOKEN };
+        let expected = Expected { algorithms, method: "POST", target: &target, path: "/token", token: Some(TOKEN) };
         assert!(is_malformed(&verify(&text, &expected)));
     }
 }
@@ -349,7 +349,8 @@ fn a_proof_for_another_method_is_refused() {
         assert_eq!(client.with_claims(|claims| claims["htm"] = json!(htm)), Err(DpopError::Method), "{htm}");
     }
     let target = target();
-    let expected = Expected { algorithms: &Algorithm::ALL, method: "HEAD", target: &target, path: "/x", token: TOKEN };
+    let expected =
+        Expected { algorithms: &Algorithm::ALL, method: "HEAD", target: &target, path: "/x", token: Some(TOKEN) };
     let text = client.sign(&client.header(), &claims());
     assert_eq!(verify(&text, &expected), Err(DpopError::Method));
 }
@@ -373,7 +374,7 @@ fn a_proof_for_the_stripped_path_is_refused() {
     let (client, target) = (client(), target());
     let text = client.sign(&client.header(), &claims());
     let expected =
-        Expected { algorithms: &Algorithm::ALL, method: "GET", target: &target, path: "/api/x", token: TOKEN };
+        Expected { algorithms: &Algorithm::ALL, method: "GET", target: &target, path: "/api/x", token: Some(TOKEN) };
     assert_eq!(verify(&text, &expected), Err(DpopError::Target));
 }
 
@@ -427,7 +428,7 @@ proptest! {
     fn no_letter_of_the_published_proof_can_be_changed(at in 0_usize..500, letter in "[A-Za-z0-9_.-]") {
         let target = Target::new("https://resource.example.org", &[], "").unwrap();
         let expected = Expected {
-            algorithms: &Algorithm::ALL, method: "GET", target: &target, path: "/protectedresource", token: TOKEN,
+            algorithms: &Algorithm::ALL, method: "GET", target: &target, path: "/protectedresource", token: Some(TOKEN),
         };
         let mut text = format!("{HEADER}.{FOR_RESOURCE}");
         let at = at % text.len();
@@ -443,7 +444,7 @@ fn a_known_header_spares_its_reading_and_no_check() {
     let target = target();
     let client = client();
     let proof = client.sign(&client.header(), &claims());
-    let expected = |algorithms| Expected { algorithms, method: "GET", target: &target, path: "/x", token: TOKEN };
+    let expected = |algorithms| Expected { algorithms, method: "GET", target: &target, path: "/x", token: Some(TOKEN) };
     let (first, known) = Proof::verify(&proof, &expected(&Algorithm::ALL), None).unwrap();
     let (again, same) = Proof::verify(&proof, &expected(&Algorithm::ALL), Some(&known)).unwrap();
     assert_eq!(first, again);

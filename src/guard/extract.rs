@@ -49,7 +49,15 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        Self::check(&authenticated(&parts.extensions, &R::DEMAND)?)
+        let known = authenticated(&parts.extensions, &R::DEMAND)?;
+        match known.prove(&R::DEMAND).wait().await? {
+            None => Self::read(known),
+            Some(fresher) => {
+                // Further guards of the same handler need not ask again, and see the same facts.
+                parts.extensions.insert(fresher.clone());
+                Self::read(fresher)
+            }
+        }
     }
 }
 

@@ -32,13 +32,18 @@ pub struct Granted<R, C = ()> {
 }
 
 impl<R: Requirement, C: DeserializeOwned + Send + Sync + 'static> Granted<R, C> {
-    /// Checks a verified request against the requirement, as the extractor does; for services without axum.
+    /// Checks a verified request against the requirement, as the extractor does; for services without axum. It waits
+    /// only where the requirement wants the issuer asked.
     ///
     /// # Errors
-    /// The [`Rejection`] to answer with when the token does not meet it, or lacks the claims.
-    pub fn check(authenticated: &Authenticated) -> Result<Self, Rejection> {
-        authenticated.meets(&R::DEMAND)?;
-        Ok(Self { token: Token::read(authenticated.clone())?, requirement: PhantomData })
+    /// The [`Rejection`] to answer with when the token does not meet it, lacks the claims, or could not be judged.
+    pub async fn check(authenticated: &Authenticated) -> Result<Self, Rejection> {
+        Self::read(authenticated.proves(&R::DEMAND).await?)
+    }
+
+    /// The demand was met; what is left is to read the claims.
+    pub(super) fn read(proved: Authenticated) -> Result<Self, Rejection> {
+        Ok(Self { token: Token::read(proved)?, requirement: PhantomData })
     }
 }
 

@@ -38,14 +38,21 @@ impl Lifetimes {
 
     /// The first moment at which an answer must not be used any more.
     pub(super) fn end(&self, said: &Statement, asked_at: Timestamp) -> Timestamp {
-        let (lifetime, exp) = match (&said.state, self.active, said.expires_at) {
-            (State::Inactive, ..) => return asked_at.plus(self.inactive),
-            (_, ActiveLifetime::UntilExp, Some(exp)) => return exp,
-            (_, ActiveLifetime::UntilExp, None) => (Self::DEFAULT_ACTIVE, None),
-            (_, ActiveLifetime::For(lifetime), exp) => (lifetime, exp),
+        match said.state {
+            State::Inactive => asked_at.plus(self.inactive),
+            State::Active(_) => self.active_end(asked_at, said.expires_at),
+        }
+    }
+
+    /// The first moment at which an answer that a token is active must not be used any more.
+    pub(super) fn active_end(&self, asked_at: Timestamp, expires_at: Option<Timestamp>) -> Timestamp {
+        let lifetime = match (self.active, expires_at) {
+            (ActiveLifetime::UntilExp, Some(exp)) => return exp,
+            (ActiveLifetime::UntilExp, None) => Self::DEFAULT_ACTIVE,
+            (ActiveLifetime::For(lifetime), _) => lifetime,
         };
         let end = asked_at.plus(lifetime);
-        exp.map_or(end, |exp| exp.min(end))
+        expires_at.map_or(end, |exp| exp.min(end))
     }
 }
 

@@ -36,7 +36,6 @@ use crate::time::Timestamp;
 
 pub(crate) use self::signed::Signatures;
 pub(crate) use self::unavailable::Unavailable;
-#[allow(unused_imports, reason = "nobody configures it yet")]
 pub(crate) use self::{
     cache::{ActiveLifetime, Lifetimes},
     settings::{IntrospectionLimits, IntrospectorSettings},
@@ -59,6 +58,16 @@ pub(crate) struct Reply {
     /// Our clock, before the question was sent.
     pub(crate) asked_at: Timestamp,
     pub(crate) state: State,
+}
+
+impl Reply {
+    /// All that the issuer says of the token, if it says that it is active.
+    pub(crate) fn active(&self) -> Option<&str> {
+        match &self.state {
+            State::Active(claims) => Some(claims),
+            State::Inactive => None,
+        }
+    }
 }
 
 /// What an issuer says of a token.
@@ -89,6 +98,11 @@ impl Introspector {
             Some(reply) => Answer::Now(Ok(reply)),
             None => self.0.fly(key, token, need, now),
         }
+    }
+
+    /// Until when an answer that a token is active may be used.
+    pub(crate) fn serves_until(&self, asked_at: Timestamp, expires_at: Option<Timestamp>) -> Timestamp {
+        self.0.cache.lifetimes().active_end(asked_at, expires_at)
     }
 
     /// The last answer about `token`, if it called it active, past its lifetime but not past `exp`. For whoever decides

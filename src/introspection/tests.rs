@@ -26,7 +26,6 @@ use crate::transport::fetch::Fetcher;
 
 const ISSUER: &str = "https://issuer.example";
 const ENDPOINT: &str = "https://issuer.example/introspect";
-const METADATA: &str = "https://issuer.example/.well-known/oauth-authorization-server";
 const SECRET: &str = "s3cr3t-of-the-client";
 const TOKEN: &str = "t0ken-that-nobody-may-see";
 const CLAIM: &str = "ada-lovelace";

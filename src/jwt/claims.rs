@@ -8,6 +8,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess
 use crate::jwt::confirmation::{Confirmation, Confirmations};
 use crate::jwt::error::JwtError;
 use crate::jwt::json::{JsonError, Members, NumericDate, OneOrMany, Strict, Text};
+use crate::jwt::shapes::{ActorShape, DetailsShape, StatusReference, StatusShape};
 
 /// Claims that some rule or profile looks at. A registered claim of the wrong type is an error that names it; a
 /// vendor's claim of another type than expected counts as absent.
@@ -26,6 +27,11 @@ pub(crate) struct RawClaims<'c> {
     pub(crate) acr: Option<Text<'c>>,
     pub(crate) sid: Option<Text<'c>>,
     pub(crate) confirmation: Option<Confirmation<'c>>,
+    pub(crate) status: Option<StatusReference>,
+    /// `authorization_details` stands there (RFC 9396).
+    pub(crate) has_details: bool,
+    /// `act` stands there (RFC 8693).
+    pub(crate) has_actor: bool,
     /// `nonce`, `at_hash` or `c_hash` stands there: the marks of an ID token.
     pub(crate) id_token_mark: bool,
     /// `events` stands there: a security event or logout token.
@@ -43,6 +49,8 @@ pub(crate) struct RawClaims<'c> {
     pub(crate) username: Option<Text<'c>>,
     pub(crate) preferred_username: Option<Text<'c>>,
     pub(crate) session_state: Option<Text<'c>>,
+    /// Of an introspection answer (RFC 7662 section 2.2).
+    pub(crate) token_type: Option<Text<'c>>,
     /// The names of all claims, for those who look for further ones.
     pub(crate) names: Members<'c>,
 }
@@ -81,6 +89,18 @@ impl ClaimsVisitor<'_> {
         self.claim.set("");
         Ok(Some(value))
     }
+
+    fn shaped<'de, S: DeserializeSeed<'de>, A: MapAccess<'de>>(
+        &self,
+        members: &mut A,
+        name: &'static str,
+        shape: S,
+    ) -> Result<S::Value, A::Error> {
+        self.claim.set(name);
+        let value = members.next_value_seed(shape)?;
+        self.claim.set("");
+        Ok(value)
+    }
 }
 
 impl<'de> Visitor<'de> for ClaimsVisitor<'_> {
@@ -110,9 +130,16 @@ impl<'de> Visitor<'de> for ClaimsVisitor<'_> {
                 "acr" => claims.acr = self.read(&mut members, "acr")?,
                 "sid" => claims.sid = self.read(&mut members, "sid")?,
                 "cnf" => {
-                    self.claim.set("cnf");
-                    claims.confirmation = Some(members.next_value_seed(Confirmations(self.strict))?);
-                    self.claim.set("");
+                    claims.confirmation = Some(self.shaped(&mut members, "cnf", Confirmations(self.strict))?);
+                }
+                "status" => claims.status = Some(self.shaped(&mut members, "status", StatusShape(self.strict))?),
+                "act" => {
+                    self.shaped(&mut members, "act", ActorShape(self.strict))?;
+                    claims.has_actor = true;
+                }
+                "authorization_details" => {
+                    self.shaped(&mut members, "authorization_details", DetailsShape(self.strict))?;
+                    claims.has_details = true;
                 }
                 "nonce" | "at_hash" | "c_hash" => {
                     members.next_value_seed(self.strict)?;
@@ -134,6 +161,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor<'_> {
                 "username" => claims.username = members.next_value_seed(vendor)?,
                 "preferred_username" => claims.preferred_username = members.next_value_seed(vendor)?,
                 "session_state" => claims.session_state = members.next_value_seed(vendor)?,
+                "token_type" => claims.token_type = members.next_value_seed(vendor)?,
                 _ => members.next_value_seed(self.strict)?,
             }
         }

@@ -28,6 +28,16 @@ pub(crate) enum JwtError {
     ClaimMissing(&'static str),
     /// A claim has the wrong type or form.
     ClaimInvalid(&'static str),
+    /// The issuer's answer contradicts what it has signed.
+    ClaimMismatch(&'static str),
+    /// `token_type` of the issuer's answer is not that of an access token (RFC 7662 section 2.2).
+    TokenType,
+    /// The issuer says that the token is not active (RFC 7662 section 2.2).
+    Inactive,
+    /// A rule of the denylist, by its kind.
+    Denied(&'static str),
+    /// The issuer's status list says that the token is no longer valid.
+    StatusInvalid,
     /// `aud` does not name this service.
     Audience,
     /// `exp` has passed.
@@ -61,6 +71,15 @@ impl fmt::Display for JwtError {
             Self::Signature => f.write_str("the token's signature does not verify with the issuer's key"),
             Self::ClaimMissing(name) => write!(f, "the claim {name:?} is missing"),
             Self::ClaimInvalid(name) => write!(f, "the claim {name:?} has the wrong type or form"),
+            Self::ClaimMismatch(name) => {
+                write!(f, "the issuer's answer about the token and the token itself disagree on {name:?}")
+            }
+            Self::TokenType => f.write_str("the issuer says that the token is of another type than an access token"),
+            Self::Inactive => {
+                f.write_str("the issuer says that the token is not active: revoked, expired or not its own")
+            }
+            Self::Denied(kind) => write!(f, "the token was revoked by a rule of the denylist ({kind})"),
+            Self::StatusInvalid => f.write_str("the issuer's status list says that the token is no longer valid"),
             Self::Audience => f.write_str("the token is for another audience; see audience(..)"),
             Self::Expired => f.write_str("the token has expired"),
             Self::NotYetValid => f.write_str("the token is not valid yet; if this is frequent, compare the clocks"),

@@ -3,6 +3,7 @@
 //! A token is taken apart strictly (`compact`, `json`, `claims`), judged by what is free to judge (`rules`, `profile`),
 //! and only then by its signature (`verify`), which alone makes the witness that later modules accept.
 
+pub(crate) mod answer;
 pub(crate) mod claims;
 pub(crate) mod compact;
 pub(crate) mod confirmation;
@@ -11,8 +12,10 @@ pub(crate) mod json;
 pub(crate) mod jwk;
 pub(crate) mod profile;
 pub(crate) mod rules;
-#[allow(dead_code, reason = "those who read signed documents are not here yet")]
+pub(crate) mod shapes;
+#[allow(dead_code, reason = "logout and security events are not routed yet")]
 pub(crate) mod signed;
+pub(crate) mod statement;
 mod texts;
 pub(crate) mod verify;
 

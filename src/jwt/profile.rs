@@ -260,6 +260,11 @@ impl Profile {
         matches!(self.dialect, Dialect::Cognito)
     }
 
+    /// The top-level members that roles are read from.
+    pub(crate) fn role_members(&self) -> impl Iterator<Item = &str> {
+        self.roles.iter().filter_map(|path| path.first()).map(AsRef::as_ref)
+    }
+
     /// The roles in the payload, from every configured path.
     pub(crate) fn roles<'p>(&self, claims: &RawClaims<'_>, payload: &'p str) -> impl Iterator<Item = Text<'p>> {
         let is_there = |path: &&Vec<Box<str>>| path.first().is_some_and(|name| claims.names.contains(name));

@@ -27,13 +27,6 @@ pub(crate) struct Rules {
     pub(crate) proves_dpop: bool,
 }
 
-/// The times that passed the rules.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Times {
-    pub(crate) issued_at: Timestamp,
-    pub(crate) expires_at: Timestamp,
-}
-
 impl Rules {
     /// Judges everything but the signature.
     pub(crate) fn check(
@@ -42,7 +35,7 @@ impl Rules {
         claims: &RawClaims<'_>,
         payload: &str,
         now: Timestamp,
-    ) -> Result<Times, JwtError> {
+    ) -> Result<(), JwtError> {
         if !self.algorithms.contains(&header.alg) {
             return Err(JwtError::Algorithm);
         }
@@ -60,16 +53,24 @@ impl Rules {
             return Err(JwtError::ClaimInvalid("jti"));
         }
         self.check_audience(claims)?;
-        let times = self.check_times(claims, now)?;
-        // A bound token whose binding cannot be proved would pass as an unbound one.
-        let provable = |bound: &Confirmation<'_>| self.proves_dpop && bound.jkt.is_some() && !bound.unprovable;
-        if !claims.confirmation.as_ref().is_none_or(provable) {
-            return Err(JwtError::Bound);
+        let Some(NumericDate(expires_at)) = claims.exp else { return Err(JwtError::ClaimMissing("exp")) };
+        if claims.iat.is_none() {
+            return Err(JwtError::ClaimMissing("iat"));
         }
-        Ok(times)
+        if now >= expires_at.plus(self.leeway) {
+            return Err(JwtError::Expired);
+        }
+        self.check_start(claims, now)?;
+        self.check_binding(claims)
     }
 
-    fn check_audience(&self, claims: &RawClaims<'_>) -> Result<(), JwtError> {
+    /// A bound token whose binding cannot be proved would pass as an unbound one.
+    pub(super) fn check_binding(&self, claims: &RawClaims<'_>) -> Result<(), JwtError> {
+        let provable = |bound: &Confirmation<'_>| self.proves_dpop && bound.jkt.is_some() && !bound.unprovable;
+        if claims.confirmation.as_ref().is_none_or(provable) { Ok(()) } else { Err(JwtError::Bound) }
+    }
+
+    pub(super) fn check_audience(&self, claims: &RawClaims<'_>) -> Result<(), JwtError> {
         let is_ours = |audience: &str| self.audiences.iter().any(|ours| **ours == *audience);
         let named = match &claims.aud {
             Some(audiences) => audiences.iter().any(is_ours),
@@ -79,23 +80,20 @@ impl Rules {
         if named { Ok(()) } else { Err(JwtError::Audience) }
     }
 
-    fn check_times(&self, claims: &RawClaims<'_>, now: Timestamp) -> Result<Times, JwtError> {
-        let Some(NumericDate(expires_at)) = claims.exp else { return Err(JwtError::ClaimMissing("exp")) };
-        let Some(NumericDate(issued_at)) = claims.iat else { return Err(JwtError::ClaimMissing("iat")) };
-        if now >= expires_at.plus(self.leeway) {
-            return Err(JwtError::Expired);
-        }
+    /// When the token begins, and how long it lives.
+    pub(super) fn check_start(&self, claims: &RawClaims<'_>, now: Timestamp) -> Result<(), JwtError> {
         let latest_start = now.plus(self.leeway);
         if claims.nbf.is_some_and(|NumericDate(not_before)| not_before > latest_start) {
             return Err(JwtError::NotYetValid);
         }
-        if issued_at > latest_start {
+        if claims.iat.is_some_and(|NumericDate(issued_at)| issued_at > latest_start) {
             return Err(JwtError::IssuedInFuture);
         }
-        if self.max_lifetime.is_some_and(|limit| expires_at.since(issued_at) > limit) {
+        let lifetime = claims.exp.zip(claims.iat).map(|(NumericDate(end), NumericDate(start))| end.since(start));
+        if self.max_lifetime.is_some_and(|limit| lifetime.is_some_and(|lifetime| lifetime > limit)) {
             return Err(JwtError::LifetimeTooLong);
         }
-        Ok(Times { issued_at, expires_at })
+        Ok(())
     }
 
     /// The scopes of the token; none when the claim is absent.

@@ -1,12 +1,13 @@
 //! From a stranger's text to a witness: [`VerifiedJwt`] can be made only by a signature that verified.
 
+use std::ops::Deref;
+
 use crate::crypto::{Algorithm, Key};
 use crate::jwt::claims::RawClaims;
 use crate::jwt::compact::{Compact, Header};
 use crate::jwt::error::JwtError;
-use crate::jwt::json::{NumericDate, OneOrMany, Text};
-use crate::jwt::rules::{Rules, Times};
-use crate::jwt::texts::{Collector, Span, Texts};
+use crate::jwt::rules::Rules;
+use crate::jwt::statement::Statement;
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
 
@@ -37,9 +38,9 @@ impl<'t> UnverifiedJwt<'t> {
         rules: &Rules,
         now: Timestamp,
     ) -> Result<CheckedJwt<'u, 't>, JwtError> {
-        let times = rules.check(&self.compact.header, &claims, &self.compact.payload, now)?;
+        rules.check(&self.compact.header, &claims, &self.compact.payload, now)?;
         let scopes = rules.scopes(&claims)?;
-        Ok(CheckedJwt { jwt: self, claims, times, scopes })
+        Ok(CheckedJwt { jwt: self, claims, scopes })
     }
 }
 
@@ -48,7 +49,6 @@ impl<'t> UnverifiedJwt<'t> {
 pub(crate) struct CheckedJwt<'u, 't> {
     jwt: &'u UnverifiedJwt<'t>,
     claims: RawClaims<'u>,
-    times: Times,
     scopes: ScopeSet,
 }
 
@@ -63,99 +63,28 @@ impl CheckedJwt<'_, '_> {
         if !keys.any(|key| key.verifies(header.alg, signed, signature)) {
             return Err(JwtError::Signature);
         }
-        let (claims, profile, payload) = (&self.claims, &rules.profile, self.jwt.compact.payload.as_str());
-        let mut texts = Collector::new(payload);
-        let mut place = |text: &str| texts.place(text);
-        let text = |claim: &Option<Text<'_>>, place: &mut dyn FnMut(&str) -> Span| {
-            claim.as_ref().map(|Text(text)| place(text))
-        };
-        Ok(VerifiedJwt {
-            algorithm: header.alg,
-            subject: text(&claims.sub, &mut place),
-            client_id: profile.client_id(claims).map(&mut place),
-            is_user: profile.is_user(claims),
-            audience: claims.aud.iter().flat_map(OneOrMany::iter).map(&mut place).collect(),
-            token_id: profile.token_id(claims).map(&mut place),
-            session_id: text(&claims.sid, &mut place),
-            scopes: self.scopes.clone(),
-            roles: profile.roles(claims, payload).map(|Text(role)| place(&role)).collect(),
-            issued_at: self.times.issued_at,
-            not_before: claims.nbf.map(|NumericDate(at)| at),
-            expires_at: self.times.expires_at,
-            auth_time: claims.auth_time.map(|NumericDate(at)| at),
-            acr: text(&claims.acr, &mut place),
-            jkt: claims.confirmation.as_ref().and_then(|bound| text(&bound.jkt, &mut place)),
-            texts: texts.finish(),
-        })
+        let statement = Statement::read(&self.claims, &self.jwt.compact.payload, &rules.profile, self.scopes.clone());
+        Ok(VerifiedJwt { algorithm: header.alg, statement })
     }
 }
 
 /// What an issuer that is believed has signed. There is no other way to make one.
 #[derive(Debug)]
 pub(crate) struct VerifiedJwt {
-    pub(crate) algorithm: Algorithm,
-    pub(crate) is_user: bool,
-    pub(crate) scopes: ScopeSet,
-    pub(crate) issued_at: Timestamp,
-    pub(crate) not_before: Option<Timestamp>,
-    pub(crate) expires_at: Timestamp,
-    pub(crate) auth_time: Option<Timestamp>,
-    subject: Option<Span>,
-    client_id: Option<Span>,
-    audience: Box<[Span]>,
-    token_id: Option<Span>,
-    session_id: Option<Span>,
-    roles: Box<[Span]>,
-    acr: Option<Span>,
-    jkt: Option<Span>,
-    texts: Texts,
+    algorithm: Algorithm,
+    statement: Statement,
 }
 
 impl VerifiedJwt {
-    /// Before this, less the leeway, the token is refused: the later of `nbf` and `iat`.
-    pub(crate) fn starts_at(&self) -> Timestamp {
-        self.not_before.map_or(self.issued_at, |not_before| not_before.max(self.issued_at))
+    pub(crate) fn into_parts(self) -> (Algorithm, Statement) {
+        (self.algorithm, self.statement)
     }
+}
 
-    /// All claims as they were signed: one JSON object.
-    pub(crate) fn payload(&self) -> &str {
-        self.texts.payload()
-    }
+impl Deref for VerifiedJwt {
+    type Target = Statement;
 
-    pub(crate) fn subject(&self) -> Option<&str> {
-        self.text(self.subject)
-    }
-
-    pub(crate) fn client_id(&self) -> Option<&str> {
-        self.text(self.client_id)
-    }
-
-    pub(crate) fn token_id(&self) -> Option<&str> {
-        self.text(self.token_id)
-    }
-
-    pub(crate) fn session_id(&self) -> Option<&str> {
-        self.text(self.session_id)
-    }
-
-    pub(crate) fn acr(&self) -> Option<&str> {
-        self.text(self.acr)
-    }
-
-    /// The thumbprint of the key that the token is bound to (RFC 9449 section 6.1).
-    pub(crate) fn jkt(&self) -> Option<&str> {
-        self.text(self.jkt)
-    }
-
-    pub(crate) fn audience(&self) -> impl Iterator<Item = &str> {
-        self.audience.iter().map(|span| self.texts.at(*span))
-    }
-
-    pub(crate) fn roles(&self) -> impl Iterator<Item = &str> {
-        self.roles.iter().map(|span| self.texts.at(*span))
-    }
-
-    fn text(&self, span: Option<Span>) -> Option<&str> {
-        span.map(|span| self.texts.at(span))
+    fn deref(&self) -> &Statement {
+        &self.statement
     }
 }

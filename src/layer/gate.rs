@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue, Method};
 
 use super::paths::Ruling;
 use super::{Access, Options, Preflight};
+use crate::demand::Freshness;
 use crate::reject::{Cause, Rejection};
 use crate::server::Decision;
 use crate::token::{Anonymous, Authenticated};
@@ -35,14 +36,21 @@ impl Gate {
             return Decision::Now(Ok(None));
         }
         match parts.extensions.get::<Authenticated>() {
-            None => options.server.authenticate(parts),
+            None => options.server.authenticate(parts, &options.wishes, self.floor()),
             // A layer of the same server around this one has proved the credential already.
-            Some(known) if known.context().server == options.server.id() => Decision::Now(Ok(Some(known.clone()))),
+            Some(known) if known.context().server == options.server.id() => {
+                options.server.reuse(known, &options.wishes, self.floor())
+            }
             Some(known) => {
                 let mixed = Rejection::mistake(Cause::ServersMixed);
                 Decision::Now(Err(known.context().refuse(mixed, None, true)))
             }
         }
+    }
+
+    /// How fresh the demands of the path want the verdict.
+    fn floor(&self) -> Freshness {
+        self.ruling.demands.iter().fold(Freshness::Offline, |floor, demand| floor.stricter(demand.freshness()))
     }
 
     /// Puts the verdict into the request's extensions, or says why the request may not pass. Gives the nonce for the

@@ -27,9 +27,10 @@ pub use future::ResponseFuture;
 pub use paths::{PathPattern, PathRules};
 pub use service::OAuth;
 
+use crate::demand::Freshness;
 use crate::reject::{EmptyBodies, OnRejection, Rejection, StandardBodies};
 use crate::server::ResourceServer;
-use crate::token::{Authenticated, Token};
+use crate::token::{Authenticated, Dependency, OnFailure, Token, Wishes};
 
 /// Requires a valid token on every request, and answers the metadata path of RFC 9728.
 ///
@@ -52,6 +53,7 @@ pub(crate) struct Options {
     strip_credential: bool,
     typed: Option<TypedInjector>,
     paths: Option<PathRules>,
+    wishes: Wishes,
 }
 
 /// Puts `Token<C>` into the extensions, or refuses a token without those claims.
@@ -88,6 +90,7 @@ impl OAuthLayer {
             strip_credential: false,
             typed: None,
             paths: None,
+            wishes: Wishes::default(),
         };
         Self { options: Arc::new(options), bodies: StandardBodies::default() }
     }
@@ -127,6 +130,17 @@ impl<R> OAuthLayer<R> {
     /// What becomes of CORS preflight requests.
     pub fn preflight(self, preflight: Preflight) -> Self {
         self.with(|options| options.preflight = preflight)
+    }
+
+    /// How sure this layer's routes must be that a token was not revoked, instead of what the server says: more, or
+    /// less. What a [`Demand`](crate::Demand) asks for holds in any case.
+    pub fn freshness(self, freshness: Freshness) -> Self {
+        self.with(|options| options.wishes.freshness = Some(freshness))
+    }
+
+    /// What becomes of this layer's requests while `dependency` cannot be asked, instead of what the server says.
+    pub fn on_failure(self, dependency: Dependency, on_failure: OnFailure) -> Self {
+        self.with(|options| options.wishes.on_failure.push((dependency, on_failure)))
     }
 
     /// Decides by path what is public, optional or demanded, for services without routers of their own. A path that no

@@ -1,5 +1,7 @@
 //! Which of an issuer's answers fail or are late, each by itself.
 
+#[cfg(feature = "dev-server")]
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::mint::documents::Document;
@@ -45,6 +47,9 @@ pub(crate) struct Troubles {
     jwks: Trouble,
     introspection: Trouble,
     status_list: Trouble,
+    /// Of what is no document, by name.
+    #[cfg(feature = "dev-server")]
+    endpoints: BTreeMap<&'static str, Trouble>,
 }
 
 impl Troubles {
@@ -55,6 +60,12 @@ impl Troubles {
             Document::Introspection => &mut self.introspection,
             Document::StatusList(_) => &mut self.status_list,
         }
+    }
+
+    /// What is wrong with an endpoint that serves no document; [`all`](Self::all) leaves it out.
+    #[cfg(feature = "dev-server")]
+    pub(crate) fn endpoint(&mut self, name: &'static str) -> &mut Trouble {
+        self.endpoints.entry(name).or_default()
     }
 
     pub(crate) fn all(&mut self) -> [&mut Trouble; 4] {

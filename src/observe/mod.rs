@@ -49,8 +49,8 @@ pub enum Event<'a> {
     Accepted {
         /// The configured issuer.
         issuer: &'a str,
-        /// The algorithm of the signature.
-        algorithm: Algorithm,
+        /// The algorithm of the signature; `None` when the issuer was asked about the token instead.
+        algorithm: Option<Algorithm>,
         /// How long the verification took; `None` when the verdict on an earlier request still stood. Zero unless the
         /// `metrics` feature measures it.
         elapsed: Option<Duration>,

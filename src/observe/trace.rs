@@ -12,7 +12,7 @@ pub(super) fn trace(event: &Event<'_>) {
     match *event {
         Event::Accepted { issuer, algorithm, elapsed } => {
             let cached = elapsed.is_none();
-            tracing::debug!(target: VERDICT, issuer, algorithm = algorithm.as_str(), cached, "accepted");
+            tracing::debug!(target: VERDICT, issuer, algorithm = algorithm.map(|algorithm| algorithm.as_str()), cached, "accepted");
         }
         Event::Refused { code, status: status @ 500, issuer, detail, .. } => {
             tracing::error!(target: VERDICT, code, status, issuer, %detail, "the service is not set up correctly");

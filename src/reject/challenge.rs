@@ -126,9 +126,15 @@ impl Challenger {
         let cause = match unmet {
             Unmet { scope: true, .. } => Cause::ScopeMissing,
             Unmet { principal: true, .. } => Cause::UserRequired,
+            Unmet { detail: true, .. } => Cause::DetailMissing,
             _ => Cause::RoleMissing,
         };
         Rejection::new(cause, self.one(used, Content::with_scopes(RejectionKind::ScopeMissing, &scopes)))
+    }
+
+    /// No authorization detail grants what the request asks for. RFC 9396 defines no code of its own.
+    pub(crate) fn detail_missing(&self, used: Scheme) -> Rejection {
+        Rejection::new(Cause::DetailMissing, self.one(used, Content::of(RejectionKind::DetailMissing)))
     }
 
     fn invalid_token_challenges(&self, tried: Scheme) -> Challenges {

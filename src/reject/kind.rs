@@ -88,6 +88,12 @@ kinds! {
     IssuedInFuture = "issued_in_future", UNAUTHORIZED, TOKEN;
     /// A token that lives longer than the configuration allows.
     LifetimeTooLong = "lifetime_too_long", UNAUTHORIZED, TOKEN;
+    /// The issuer's answer contradicts the token, or is about another type of token.
+    AnswerMismatch = "answer_mismatch", UNAUTHORIZED, TOKEN;
+    /// The issuer says that the token is not active.
+    TokenInactive = "token_inactive", UNAUTHORIZED, TOKEN;
+    /// Revoked, by a rule of the denylist or by the issuer's status list.
+    TokenRevoked = "token_revoked", UNAUTHORIZED, TOKEN;
     /// A proof of possession that is missing or not sound (RFC 9449 section 4.3).
     ProofInvalid = "dpop_proof_invalid", UNAUTHORIZED, PROOF;
     /// A proof that was used before.
@@ -106,6 +112,8 @@ kinds! {
     ClaimsMismatch = "claims_mismatch", UNAUTHORIZED, TOKEN;
     /// A scope is lacking.
     ScopeMissing = "scope_missing", FORBIDDEN, SCOPE;
+    /// The authorization details do not grant it.
+    DetailMissing = "detail_missing", FORBIDDEN, SCOPE;
     /// A role is lacking.
     RoleMissing = "role_missing", FORBIDDEN, SCOPE;
     /// A client where a user is needed.
@@ -116,6 +124,12 @@ kinds! {
     KeysUnavailable = "keys_unavailable", SERVICE_UNAVAILABLE, None;
     /// Not judged: whether a proof was used before cannot be told.
     ReplayUnknown = "replay_unknown", SERVICE_UNAVAILABLE, None;
+    /// Not judged: the issuer could not be asked about the token.
+    IntrospectionUnavailable = "introspection_unavailable", SERVICE_UNAVAILABLE, None;
+    /// Not judged: whether the token was revoked cannot be told.
+    RevocationUnknown = "revocation_unknown", SERVICE_UNAVAILABLE, None;
+    /// The service's mistake: a route wants the issuer's word on a token, and no way to ask is configured.
+    FreshnessImpossible = "freshness_impossible", INTERNAL_SERVER_ERROR, None;
     /// The service's mistake: an extractor without the layer.
     LayerMissing = "layer_missing", INTERNAL_SERVER_ERROR, None;
     /// The service's mistake: layers of two servers within each other.
@@ -131,6 +145,7 @@ impl RejectionKind {
             Cause::Jwt(error) => Self::of_jwt(error),
             Cause::ClaimsMismatch { .. } => Self::ClaimsMismatch,
             Cause::ScopeMissing => Self::ScopeMissing,
+            Cause::DetailMissing => Self::DetailMissing,
             Cause::RoleMissing => Self::RoleMissing,
             Cause::UserRequired => Self::UserRequired,
             Cause::StepUp => Self::StepUpRequired,
@@ -143,6 +158,10 @@ impl RejectionKind {
             Cause::SenderUnproved => Self::SenderUnproved,
             Cause::ReplayUnknown(_) => Self::ReplayUnknown,
             Cause::KeysUnavailable(_) => Self::KeysUnavailable,
+            Cause::NotIntrospected(_) => Self::IntrospectionUnavailable,
+            Cause::RevocationUnknown(_) => Self::RevocationUnknown,
+            Cause::FreshnessImpossible | Cause::FreshnessNotAsked => Self::FreshnessImpossible,
+            Cause::ServerGone => Self::LayerMissing,
             Cause::LayerMissing => Self::LayerMissing,
             Cause::ServersMixed => Self::ServersMixed,
         }
@@ -160,6 +179,9 @@ impl RejectionKind {
             JwtError::Signature => Self::SignatureInvalid,
             JwtError::ClaimMissing(_) => Self::ClaimMissing,
             JwtError::ClaimInvalid(_) => Self::ClaimInvalid,
+            JwtError::ClaimMismatch(_) | JwtError::TokenType => Self::AnswerMismatch,
+            JwtError::Inactive => Self::TokenInactive,
+            JwtError::Denied(_) | JwtError::StatusInvalid => Self::TokenRevoked,
             JwtError::Audience => Self::AudienceMismatch,
             JwtError::Expired => Self::TokenExpired,
             JwtError::NotYetValid => Self::TokenNotYetValid,

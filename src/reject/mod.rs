@@ -12,7 +12,7 @@
 //! | DPoP proof missing, wrong or used before | 401 | `invalid_dpop_proof` (RFC 9449 section 7.1) |
 //! | DPoP proof without this server's nonce | 401 | `use_dpop_nonce` (RFC 9449 section 9) |
 //! | login too weak or too old | 401 | `insufficient_user_authentication` (RFC 9470) |
-//! | keys or replay store unavailable | 503 | none |
+//! | keys, introspection, revocation or replay store unavailable | 503 | none |
 //! | the service's own mistake | 500 | none |
 
 mod challenge;
@@ -62,6 +62,7 @@ pub(crate) enum Cause {
         column: usize,
     },
     ScopeMissing,
+    DetailMissing,
     RoleMissing,
     UserRequired,
     StepUp,
@@ -77,6 +78,16 @@ pub(crate) enum Cause {
     ReplayUnknown(&'static str),
     /// No key to judge with, and why.
     KeysUnavailable(Arc<str>),
+    /// The issuer could not be asked about the token, and why.
+    NotIntrospected(Arc<str>),
+    /// Whether the token was revoked cannot be told, and why.
+    RevocationUnknown(Arc<str>),
+    /// A route wants the issuer's word, and there is no way to ask it.
+    FreshnessImpossible,
+    /// A demand that wants the issuer asked, where nobody can wait for the answer.
+    FreshnessNotAsked,
+    /// The server that judged the request is gone.
+    ServerGone,
     LayerMissing,
     ServersMixed,
 }
@@ -154,6 +165,9 @@ impl fmt::Display for Cause {
                 "the token's claims do not fit {wanted} (byte {column} of the payload): one is missing or has another type"
             ),
             Self::ScopeMissing => f.write_str("the token lacks a scope that the route demands"),
+            Self::DetailMissing => {
+                f.write_str("the token's authorization_details do not grant what the route demands")
+            }
             Self::RoleMissing => f.write_str("the token lacks a role that the route demands"),
             Self::UserRequired => f.write_str("the route is for users, and a client acts for itself"),
             Self::StepUp => f.write_str("the user's login is too weak or too old for the route"),
@@ -163,6 +177,15 @@ impl fmt::Display for Cause {
             Self::SenderUnproved => f.write_str("the route takes only tokens bound to the client's key, with proof"),
             Self::ReplayUnknown(why) => write!(f, "whether the DPoP proof was used before cannot be told: {why}"),
             Self::KeysUnavailable(why) => write!(f, "the issuer's keys are not available: {why}"),
+            Self::NotIntrospected(why) => write!(f, "the issuer could not be asked about the token: {why}"),
+            Self::RevocationUnknown(why) => write!(f, "whether the token was revoked cannot be told: {why}"),
+            Self::FreshnessImpossible => f.write_str(
+                "the route demands the issuer's word on the token, and this issuer cannot be asked; add confirm_online(..) to Issuer::jwt, or use Issuer::hybrid or Issuer::opaque",
+            ),
+            Self::FreshnessNotAsked => f.write_str(
+                "a demand wants a fresher verdict than the request has, and meets(..) cannot ask for one; use proves(..).await",
+            ),
+            Self::ServerGone => f.write_str("the ResourceServer that judged the request is gone; keep it while requests run"),
             Self::LayerMissing => {
                 f.write_str("the route has an extractor of tower-oauth but no OAuthLayer around it; add .layer(OAuthLayer::new(..))")
             }

@@ -7,6 +7,7 @@
 //!
 //! Both are documents that the issuer's keys have signed. None is believed for its address or its sender.
 
+pub(crate) mod events;
 pub(crate) mod status_list;
 pub(crate) mod status_lists;
 

@@ -1,29 +1,30 @@
 //! The whole story of one request, on one screen.
 //!
-//! Synchronous wherever nothing must be awaited: only keys that are not there yet make a request wait.
+//! Synchronous wherever nothing must be awaited: only keys that are not there yet, an issuer that is asked about the
+//! token and a store elsewhere make a request wait.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::str;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
 
+use super::judge::{Judged, NotProved, Proved, Why};
 use super::possession::Presented;
+use super::standing::{Asking, need};
 use super::token_cache::{Cached, Fingerprint};
 use super::{ResourceServer, State};
 use crate::credential::{Credential, CredentialError, Scheme, is_in_query};
-use crate::jwks::key_ring::{Candidates, Generation, Lookup, Refresh};
+use crate::demand::Freshness;
+use crate::introspection::Need;
+use crate::jwks::key_ring::Generation;
 use crate::jwt::compact::MAX_TOKEN_BYTES;
-use crate::jwt::error::JwtError;
-use crate::jwt::json::Text;
-use crate::jwt::verify::{UnverifiedJwt, VerifiedJwt};
-use crate::observe::{Event, Stopwatch};
+use crate::observe::Stopwatch;
 use crate::reject::{Cause, Rejection};
-use crate::server::issuer::Trust;
+use crate::store::Answer;
 use crate::time::Timestamp;
-use crate::token::{Authenticated, TypedClaims, Verdict, VerdictRef};
+use crate::token::{Authenticated, Verdict, VerdictRef, Wishes};
 
 /// The verdict on a request's credential: there, or on its way. `None` is a request without a credential.
 pub(crate) enum Decision {
@@ -31,12 +32,18 @@ pub(crate) enum Decision {
     Later(Pin<Box<dyn Future<Output = Result<Option<Authenticated>, Rejection>> + Send>>),
 }
 
-/// A request waits for a first key set, and once more for a key that the set lacks; never a third time.
-const MAX_WAITS: usize = 2;
+/// A verdict as a request came by it.
+pub(super) struct Obtained {
+    pub(super) verdict: Arc<VerdictRef>,
+    /// How long the judgement took; `None` when the verdict on an earlier request still stood.
+    pub(super) elapsed: Option<Duration>,
+    /// The issuer's word was asked for, as freshly as this very request wants; whatever came of it stands.
+    pub(super) settled: bool,
+}
 
 impl ResourceServer {
-    /// Judges the credential of a request.
-    pub(crate) fn authenticate(&self, parts: &Parts) -> Decision {
+    /// Judges the credential of a request, as freshly as the server, the layer (`wishes`) and the route (`floor`) want.
+    pub(crate) fn authenticate(&self, parts: &Parts, wishes: &Wishes, floor: Freshness) -> Decision {
         let state = self.state();
         let refuse =
             |error| Decision::Now(Err(state.refuse(state.context.challenger.credentials_malformed(error), None)));
@@ -48,35 +55,44 @@ impl ResourceServer {
             Ok(None) => return Decision::Now(Ok(None)),
             Err(error) => return refuse(error),
         };
+        let terms = state.context.terms.with(wishes).at_least(floor);
         let (now, presented) = (state.context.now(), Presented::new(&credential, parts));
         let place = Place::of(&state, credential.presented());
         if let Some(verdict) = state.recall(&place, now) {
-            return state.admit(verdict, presented, now, None);
+            return state.admit(Obtained { verdict, elapsed: None, settled: false }, presented, terms, now);
         }
         // Looked at only now: a verdict is kept for nothing but a well-formed token, and these would be the same bytes.
         let token = match credential.token() {
             Ok(token) => token,
             Err(error) => return refuse(error),
         };
-        let watch = Stopwatch::start();
-        match state.judge(token, now) {
-            Ok(judged) => match state.conclude(judged, &place, presented.scheme()) {
-                Ok(verdict) => state.admit(verdict, presented, now, Some(watch.elapsed())),
+        let (watch, need) = (Stopwatch::start(), need(terms.freshness, now));
+        let asking = Asking { terms, scheme: presented.scheme(), now, settled: matches!(need, Need::Anew) };
+        match state.judge(token, need, now) {
+            Answer::Now(judged) => match state.conclude(judged, &place, token, &asking) {
+                Ok(concluded) => state.admit(concluded.after(watch.elapsed()), presented, terms, now),
                 Err(rejection) => Decision::Now(Err(rejection)),
             },
-            Err(refresh) => {
+            Answer::Later(judged) => {
                 let state = Arc::clone(&state);
                 Decision::Later(Box::pin(async move {
-                    let judged = state.judge_after(refresh, presented.token()).await;
-                    let verdict = state.conclude(judged, &place, presented.scheme())?;
+                    let judged = judged.await;
                     let now = state.context.now();
-                    match state.admit(verdict, presented, now, Some(watch.elapsed())) {
+                    let asking = Asking { now, ..asking };
+                    let concluded = state.conclude(judged, &place, presented.token(), &asking)?;
+                    match state.admit(concluded.after(watch.elapsed()), presented, terms, now) {
                         Decision::Now(admitted) => admitted,
                         Decision::Later(admitted) => admitted.await,
                     }
                 }))
             }
         }
+    }
+}
+
+impl Obtained {
+    fn after(self, elapsed: Duration) -> Self {
+        Self { elapsed: Some(elapsed), ..self }
     }
 }
 
@@ -94,27 +110,6 @@ impl Place {
     }
 }
 
-/// A judgement of a token: the verdict, or why there is none.
-pub(super) type Judged = Result<Proved, NotProved>;
-
-/// A verdict, and what it was reached with.
-pub(super) struct Proved {
-    pub(super) verdict: Verdict,
-    trust: usize,
-    keys: Generation,
-}
-
-/// Why a token was not proved, and of which issuer it claims to be.
-pub(super) struct NotProved {
-    issuer: Option<Arc<str>>,
-    why: Why,
-}
-
-pub(super) enum Why {
-    Refused(JwtError),
-    Unavailable { reason: Arc<str>, retry_after: Duration },
-}
-
 impl State {
     /// The verdict on a token that was verified before, if it still stands.
     pub(super) fn recall(&self, place: &Place, now: Timestamp) -> Option<Arc<VerdictRef>> {
@@ -123,132 +118,63 @@ impl State {
 
     fn stands(&self, cached: &Cached, now: Timestamp) -> bool {
         let Some(trust) = self.trusts.get(cached.trust) else { return false };
-        trust.tend(now);
-        cached.is_timely(now) && cached.epoch == self.epoch() && trust.ring.is_current(cached.keys)
+        let keys_stand = cached.keys.is_none_or(|keys| {
+            trust.tend(now);
+            trust.ring.is_current(keys)
+        });
+        keys_stand && cached.is_timely(now) && cached.epoch == self.epoch() && !cached.verdict.is_superseded()
     }
 
-    pub(super) async fn judge_after(&self, mut refresh: Refresh, token: &str) -> Judged {
-        for _ in 0..MAX_WAITS {
-            // Whether the keys came is told by the next look at the ring.
-            let _ = refresh.await;
-            match self.judge(token, self.context.now()) {
-                Ok(judged) => return judged,
-                Err(again) => refresh = again,
-            }
-        }
-        Err(NotProved { issuer: None, why: Why::unavailable("keys keep changing", Duration::from_secs(1)) })
-    }
-
-    /// `Err` means that keys must be waited for, and nothing else.
-    pub(super) fn judge(&self, token: &str, now: Timestamp) -> Result<Judged, Refresh> {
-        let refused = |issuer: Option<&Trust>, error| {
-            Ok(Err(NotProved { issuer: issuer.map(|trust| Arc::clone(&trust.issuer)), why: Why::Refused(error) }))
-        };
-        let jwt = match UnverifiedJwt::parse(token) {
-            Ok(jwt) => jwt,
-            Err(error) => return refused(None, error),
-        };
-        let claims = match jwt.claims() {
-            Ok(claims) => claims,
-            Err(error) => return refused(None, error),
-        };
-        // A claim of a stranger, read only to choose among configured issuers: nothing is ever fetched by it.
-        let Some((at, trust)) = claims.iss.as_ref().and_then(|Text(iss)| self.trusted(iss)) else {
-            return refused(None, JwtError::IssuerUnknown);
-        };
-        let checked = match jwt.check(claims, &trust.rules, now) {
-            Ok(checked) => checked,
-            Err(error) => return refused(Some(trust), error),
-        };
-        let header = jwt.header();
-        let kid = header.kid.as_deref();
-        let mut lookup = trust.ring.lookup(kid, header.alg);
-        loop {
-            let keys = match trust.keys(lookup)? {
-                Ok(candidates) => match checked.verify(candidates.iter(), &trust.rules) {
-                    Ok(jwt) => return Ok(Ok(self.proved(at, trust, jwt, candidates.generation()))),
-                    Err(JwtError::Signature) => candidates.generation(),
-                    Err(error) => return refused(Some(trust), error),
-                },
-                Err(why) => return Ok(Err(NotProved { issuer: Some(Arc::clone(&trust.issuer)), why })),
-            };
-            // The key may have been replaced under its kid, or a key without kid been added: one shared look.
-            lookup = match trust.ring.after_bad_signature(keys, kid, header.alg) {
-                Lookup::Cooling { refreshed: true, .. } => return refused(Some(trust), JwtError::Signature),
-                other => other,
-            };
-        }
-    }
-
-    fn proved(&self, at: usize, trust: &Trust, jwt: VerifiedJwt, keys: Generation) -> Proved {
-        let lifetime = jwt.expires_at.since(jwt.issued_at);
-        if trust.report_lifetime.is_some_and(|limit| lifetime > limit) {
-            self.context.observers.emit(&Event::LifetimeTooLong { issuer: &trust.issuer });
-        }
-        let (issuer, context) = (Arc::clone(&trust.issuer), Arc::clone(&self.context));
-        Proved {
-            verdict: Verdict { issuer, jwt, context, typed: TypedClaims::default(), proof_header: OnceLock::new() },
-            trust: at,
-            keys,
-        }
-    }
-
-    /// Keeps a verdict, or refuses.
-    pub(super) fn conclude(&self, judged: Judged, place: &Place, tried: Scheme) -> Result<Arc<VerdictRef>, Rejection> {
-        match judged {
+    /// Keeps a verdict, or refuses. An issuer that did not answer is a matter of the failure policy.
+    pub(super) fn conclude(
+        &self,
+        judged: Judged,
+        place: &Place,
+        token: &str,
+        asking: &Asking,
+    ) -> Result<Obtained, Rejection> {
+        let (issuer, why) = match judged {
             Ok(Proved { verdict, trust, keys }) => {
                 let verdict = Arc::new(verdict);
-                self.keep(place, &verdict, trust, keys);
-                Ok(Arc::new(VerdictRef(verdict)))
+                self.keep(place, &verdict, trust, keys, asking.now);
+                let settled = asking.settled && verdict.asked_at().is_some();
+                return Ok(Obtained { verdict: Arc::new(VerdictRef(verdict)), elapsed: None, settled });
             }
-            Err(NotProved { issuer, why }) => {
-                let rejection = match why {
-                    Why::Refused(error) => self.context.challenger.invalid_token(error, tried),
-                    Why::Unavailable { reason, retry_after } => {
-                        Rejection::unavailable(Cause::KeysUnavailable(reason), retry_after)
-                    }
-                };
-                Err(self.refuse(rejection, issuer.as_deref()))
+            Err(NotProved { issuer, why }) => (issuer, why),
+        };
+        match self.by_last_answer(issuer.as_deref(), &why, token, asking) {
+            Some(verdict) => Ok(Obtained { verdict, elapsed: None, settled: true }),
+            None => Err(self.refuse(self.rejection(why, asking.scheme), issuer.as_deref())),
+        }
+    }
+
+    pub(super) fn rejection(&self, why: Why, tried: Scheme) -> Rejection {
+        match why {
+            Why::Refused(error) => self.context.challenger.invalid_token(error, tried),
+            Why::NoKeys { reason, retry_after } => Rejection::unavailable(Cause::KeysUnavailable(reason), retry_after),
+            Why::NotAnswered { reason, retry_after } => {
+                Rejection::unavailable(Cause::NotIntrospected(reason), retry_after)
             }
         }
     }
 
-    fn keep(&self, place: &Place, verdict: &Arc<Verdict>, trust: usize, keys: Generation) {
+    pub(super) fn keep(
+        &self,
+        place: &Place,
+        verdict: &Arc<Verdict>,
+        trust: usize,
+        keys: Option<Generation>,
+        now: Timestamp,
+    ) {
         let (Some(cache), Some(print)) = (&self.cache, place.print) else { return };
-        let Some(leeway) = self.trusts.get(trust).map(|trust| trust.rules.leeway) else { return };
-        let entry = Cached {
-            verdict: Arc::clone(verdict),
-            trust,
-            keys,
-            epoch: place.epoch,
-            from: verdict.jwt.starts_at().minus(leeway),
-            until: verdict.jwt.expires_at.plus(leeway),
-        };
+        let Some(span) = self.trusts.get(trust).and_then(|trust| trust.stands_for(verdict, now)) else { return };
+        let (from, until) = (span.start, span.end);
+        let entry = Cached { verdict: Arc::clone(verdict), trust, keys, epoch: place.epoch, from, until };
         cache.insert(print, Arc::new(entry));
     }
 
     /// A refusal before anything was proved.
-    fn refuse(&self, rejection: Rejection, issuer: Option<&str>) -> Rejection {
+    pub(super) fn refuse(&self, rejection: Rejection, issuer: Option<&str>) -> Rejection {
         self.context.refuse(rejection, issuer, false)
-    }
-}
-
-impl Trust {
-    /// The outer `Err` means that keys must be waited for; the inner one that there is none to be had.
-    fn keys(&self, lookup: Lookup) -> Result<Result<Candidates, Why>, Refresh> {
-        Ok(match lookup {
-            Lookup::Found(keys) | Lookup::Stale(keys) => Ok(keys),
-            Lookup::Missing(refresh) | Lookup::Empty(refresh) => return Err(refresh),
-            Lookup::Cooling { refreshed: true, .. } => Err(Why::Refused(JwtError::KeyUnknown)),
-            Lookup::Cooling { refreshed: false, retry_after } => {
-                Err(Why::unavailable("the last fetch failed", retry_after))
-            }
-        })
-    }
-}
-
-impl Why {
-    fn unavailable(reason: &str, retry_after: Duration) -> Self {
-        Self::Unavailable { reason: reason.into(), retry_after }
     }
 }

@@ -10,6 +10,7 @@ use http::header::{
 use http::{HeaderValue, Method, Response, StatusCode, Uri};
 use serde::Serialize;
 
+use crate::demand::Demand;
 use crate::dpop::{Dpop, Mode};
 use crate::transport::fetch::endpoint;
 
@@ -75,6 +76,8 @@ struct Document<'a> {
     authorization_servers: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes_supported: Vec<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    authorization_details_types_supported: &'a [String],
     bearer_methods_supported: [&'static str; 1],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dpop_signing_alg_values_supported: Vec<&'static str>,
@@ -86,17 +89,36 @@ struct Document<'a> {
     resource_documentation: Option<String>,
 }
 
+/// What routes demand, for clients to know beforehand.
+#[derive(Debug, Default)]
+pub(crate) struct Advertised {
+    pub(crate) scopes: Vec<String>,
+    /// The types of authorization details (RFC 9396 section 2).
+    pub(crate) detail_types: Vec<String>,
+}
+
+impl Advertised {
+    pub(crate) fn add(&mut self, demand: &Demand) {
+        self.scopes.extend(demand.named_scopes().into_iter().map(str::to_owned));
+        for kind in demand.named_detail_types() {
+            if !self.detail_types.iter().any(|known| known == kind) {
+                self.detail_types.push(kind.to_owned());
+            }
+        }
+    }
+}
+
 impl Metadata {
     pub(crate) fn new(
         resource: &Resource,
         issuers: &[String],
-        scopes: &[String],
+        advertised: &Advertised,
         name: Option<String>,
         documentation: Option<String>,
         dpop: &Dpop,
     ) -> Self {
         let mut scopes_supported: Vec<&str> = Vec::new();
-        for scope in scopes {
+        for scope in &advertised.scopes {
             // A scope about the client's own session, which no resource demands.
             if scope != "offline_access" && !scopes_supported.contains(&scope.as_str()) {
                 scopes_supported.push(scope);
@@ -106,6 +128,7 @@ impl Metadata {
             resource: resource.as_str(),
             authorization_servers: issuers,
             scopes_supported,
+            authorization_details_types_supported: &advertised.detail_types,
             bearer_methods_supported: ["header"],
             dpop_signing_alg_values_supported: match dpop.mode() {
                 Mode::Off => Vec::new(),
@@ -223,7 +246,7 @@ mod tests {
                 let url: Uri = resource.metadata_url().parse().unwrap();
                 prop_assert_eq!(url.authority().unwrap().as_str(), host);
                 prop_assert!(url.path().starts_with(WELL_KNOWN));
-                prop_assert!(Metadata::new(&resource, &[], &[], None, None, &Dpop::off()).is_at(&url), "{}", url);
+                prop_assert!(Metadata::new(&resource, &[], &Advertised::default(), None, None, &Dpop::off()).is_at(&url), "{}", url);
             }
         }
     }

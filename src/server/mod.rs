@@ -3,17 +3,24 @@
 mod authenticate;
 pub(crate) mod config;
 pub(crate) mod issuer;
+mod judge;
+mod lists;
 pub(crate) mod metadata;
+mod online;
 pub(crate) mod original;
 mod possession;
+mod revoke;
+mod route;
 #[cfg(feature = "axum")]
 mod routes;
+mod standing;
 pub(crate) mod token_cache;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 
@@ -21,6 +28,7 @@ pub(crate) use authenticate::Decision;
 pub use config::{ConfigError, OAuthConfig, OAuthConfigBuilder};
 pub use issuer::{Issuer, MaxLifetime};
 pub use original::OriginalTarget;
+pub use revoke::{Revocation, RevokeError};
 
 use crate::credential::{Scheme, Schemes};
 use crate::dpop::target::Target;
@@ -28,8 +36,9 @@ use crate::dpop::{Dpop, Mode};
 use crate::reject::Challenger;
 use crate::server::issuer::Trust;
 use crate::server::metadata::Metadata;
+use crate::server::route::Routes;
 use crate::server::token_cache::TokenCache;
-use crate::store::ReplayStore;
+use crate::store::{Denylist, ReplayStore};
 use crate::token::Context;
 use crate::transport::FetchError;
 
@@ -47,6 +56,7 @@ use crate::transport::FetchError;
 #[derive(Clone)]
 pub struct ResourceServer(Arc<Inner>);
 
+#[derive(Debug)]
 struct Inner {
     id: u64,
     state: ArcSwap<State>,
@@ -69,6 +79,10 @@ pub(crate) struct State {
     target: Target,
     replay: Arc<dyn ReplayStore>,
     own_replay: bool,
+    denylist: Arc<dyn Denylist>,
+    own_denylist: bool,
+    rules_live: Duration,
+    routes: Routes,
 }
 
 impl ResourceServer {
@@ -77,18 +91,23 @@ impl ResourceServer {
     pub fn new(config: OAuthConfig) -> Self {
         static SERVERS: AtomicU64 = AtomicU64::new(0);
         let id = SERVERS.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::new(Inner { id, state: ArcSwap::from_pointee(State::new(config, id)) }))
+        let make = |inner: &Weak<Inner>| Inner { id, state: ArcSwap::from_pointee(State::new(config, id, inner)) };
+        Self(Arc::new_cyclic(make))
     }
 
     /// Serves by another configuration from the next request on; requests under way end by the old one.
     ///
     /// Key sets of issuers that stay as they are stay too, so that a reconfiguration during an outage loses nothing.
     pub fn replace(&self, config: OAuthConfig) {
-        let mut state = State::new(config, self.0.id);
+        let mut state = State::new(config, self.0.id, &Arc::downgrade(&self.0));
         let old = self.0.state.load();
         // A store of the server's own goes on: a new one would have to refuse every proof from before its birth.
         if state.own_replay && old.own_replay {
             state.replay = Arc::clone(&old.replay);
+        }
+        // So do the rules: what was revoked stays revoked.
+        if state.own_denylist && old.own_denylist {
+            state.denylist = Arc::clone(&old.denylist);
         }
         for trust in &state.trusts {
             if let Some((_, before)) = old.trusted(&trust.issuer) {
@@ -122,9 +141,13 @@ impl ResourceServer {
         if missing.is_empty() { Ok(()) } else { Err(NotReady { missing }) }
     }
 
-    /// Has every token verified anew, whatever was cached.
+    /// Has every token verified anew, and its issuer asked anew, whatever was cached here.
     pub fn forget_verdicts(&self) {
-        self.0.state.load().epoch.fetch_add(1, Ordering::AcqRel);
+        let state = self.0.state.load();
+        for online in state.trusts.iter().filter_map(|trust| trust.online.as_ref()) {
+            online.forget_all(state.context.now());
+        }
+        state.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -137,7 +160,7 @@ impl ResourceServer {
 }
 
 impl State {
-    fn new(config: OAuthConfig, server: u64) -> Self {
+    fn new(config: OAuthConfig, server: u64, inner: &Weak<Inner>) -> Self {
         let taken = match config.dpop.mode() {
             Mode::Off => Schemes::only(Scheme::Bearer),
             Mode::Accepted => Schemes { bearer: true, dpop: true },
@@ -150,10 +173,13 @@ impl State {
             hierarchy: config.hierarchy,
             clock: config.clock,
             observers: config.observers,
+            terms: config.terms,
+            server_itself: Weak::clone(inner) as _,
         };
         let names = config.trusts.iter().enumerate().map(|(at, trust)| (Arc::clone(&trust.issuer), at));
         Self {
             names: names.collect(),
+            routes: Routes::new(&config.trusts),
             trusts: config.trusts,
             cache: TokenCache::new(config.cached_verdicts),
             epoch: AtomicU64::new(0),
@@ -165,6 +191,9 @@ impl State {
             target: config.target,
             replay: config.replay,
             own_replay: config.own_replay,
+            denylist: config.denylist,
+            own_denylist: config.own_denylist,
+            rules_live: config.rules_live,
         }
     }
 

@@ -11,7 +11,9 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderValue, Method};
 
+use super::authenticate::Obtained;
 use super::original::original_uri;
+use super::standing::{Asking, Fresh};
 use super::{Decision, State};
 use crate::credential::{Credential, Scheme};
 use crate::dpop::error::DpopError;
@@ -21,7 +23,7 @@ use crate::observe::Event;
 use crate::reject::{Cause, Rejection};
 use crate::store::{Answer, Replay, ReplayEntry};
 use crate::time::Timestamp;
-use crate::token::{Authenticated, Verdict, VerdictRef};
+use crate::token::{Authenticated, Dependency, Terms, Verdict};
 
 /// When to try again after a replay store could not answer.
 const STORE_RETRY: Duration = Duration::from_secs(1);
@@ -64,31 +66,48 @@ impl Presented {
 }
 
 impl State {
-    /// Lets a verified token's presenter in, or says why not. `elapsed` is what the verification took, if there was one.
+    /// Lets a verified token's presenter in, or says why not.
     pub(super) fn admit(
         self: &Arc<Self>,
-        verdict: Arc<VerdictRef>,
+        obtained: Obtained,
         presented: Presented,
+        terms: Terms,
         now: Timestamp,
-        elapsed: Option<Duration>,
     ) -> Decision {
-        let entry = match self.prove(&verdict, &presented, now) {
+        let entry = match self.prove(&obtained.verdict, &presented, now) {
             Ok(entry) => entry,
-            Err(rejection) => return Decision::Now(Err(self.refuse_verified(rejection, &verdict))),
+            Err(rejection) => return Decision::Now(Err(self.refuse_verified(rejection, &obtained.verdict))),
         };
-        let Some(entry) = entry else { return Decision::Now(Ok(Some(self.accept(verdict, presented, now, elapsed)))) };
-        match self.replay.check_and_insert(entry, now) {
-            Answer::Now(replay) => Decision::Now(match self.unused(&replay, now) {
-                Ok(()) => Ok(Some(self.accept(verdict, presented, now, elapsed))),
-                Err(rejection) => Err(self.refuse_verified(rejection, &verdict)),
-            }),
+        let (asking, elapsed) = (obtained.asking(terms, presented.scheme, now), obtained.elapsed);
+        match self.freshen(obtained.verdict, asking, || presented.token().into()) {
+            Answer::Now(Ok(fresh)) => self.spend(entry, Admission { fresh, presented, asking, elapsed }),
+            Answer::Now(Err(rejection)) => Decision::Now(Err(rejection)),
+            Answer::Later(fresh) => {
+                let state = Arc::clone(self);
+                Decision::Later(Box::pin(async move {
+                    let fresh = fresh.await?;
+                    let asking = Asking { now: state.context.now(), ..asking };
+                    match state.spend(entry, Admission { fresh, presented, asking, elapsed }) {
+                        Decision::Now(admitted) => admitted,
+                        Decision::Later(admitted) => admitted.await,
+                    }
+                }))
+            }
+        }
+    }
+
+    /// Spends the proof, at last: all else has passed.
+    fn spend(self: &Arc<Self>, entry: Option<ReplayEntry>, admission: Admission) -> Decision {
+        let Some(entry) = entry else { return Decision::Now(Ok(Some(self.accept(admission)))) };
+        match self.replay.check_and_insert(entry, admission.asking.now) {
+            Answer::Now(replay) => {
+                Decision::Now(self.unused(&replay, &admission).map(|()| Some(self.accept(admission))))
+            }
             Answer::Later(replay) => {
                 let state = Arc::clone(self);
                 Decision::Later(Box::pin(async move {
-                    match state.unused(&replay.await, now) {
-                        Ok(()) => Ok(Some(state.accept(verdict, presented, now, elapsed))),
-                        Err(rejection) => Err(state.refuse_verified(rejection, &verdict)),
-                    }
+                    let replay = replay.await;
+                    state.unused(&replay, &admission).map(|()| Some(state.accept(admission)))
                 }))
             }
         }
@@ -103,7 +122,7 @@ impl State {
     ) -> Result<Option<ReplayEntry>, Rejection> {
         let challenger = &self.context.challenger;
         let Some(presentation) = &presented.proof else {
-            return match verdict.jwt.jkt() {
+            return match verdict.statement.jkt() {
                 Some(_) => Err(challenger.unfit_token(Cause::BoundAsBearer, Scheme::Bearer)),
                 None => Ok(None),
             };
@@ -112,14 +131,16 @@ impl State {
             let nonce = matches!(error, DpopError::NonceMissing | DpopError::NonceInvalid);
             challenger.invalid_proof(error, nonce.then(|| self.dpop.fresh_nonce(now)).flatten())
         };
-        let Some(jkt) = verdict.jwt.jkt() else { return Err(challenger.unfit_token(Cause::Unbound, Scheme::Dpop)) };
+        let Some(jkt) = verdict.statement.jkt() else {
+            return Err(challenger.unfit_token(Cause::Unbound, Scheme::Dpop));
+        };
         let line = presentation.line.as_deref().map_err(|error| refuse(*error))?;
         let expected = Expected {
             algorithms: self.dpop.allowed(),
             method: presentation.method.as_str(),
             target: &self.target,
             path: &presentation.path,
-            token: presented.token(),
+            token: Some(presented.token()),
         };
         let (proof, header) = Proof::verify(line, &expected, verdict.proof_header.get()).map_err(refuse)?;
         let keep_until = self.dpop.check_time(&proof, now).map_err(refuse)?;
@@ -132,36 +153,44 @@ impl State {
         Ok(Some(ReplayEntry::new(key, self.dpop.born(&proof), keep_until)))
     }
 
-    fn unused(&self, replay: &Replay, now: Timestamp) -> Result<(), Rejection> {
+    fn unused(&self, replay: &Replay, admission: &Admission) -> Result<(), Rejection> {
+        let Admission { fresh, asking, .. } = admission;
         let challenger = &self.context.challenger;
-        let unknown = |why| Rejection::unavailable(Cause::ReplayUnknown(why), STORE_RETRY);
+        let refuse = |rejection| Err(self.refuse_verified(rejection, &fresh.verdict));
+        let unknown = |why| match self.failing(Dependency::Replay, None, &fresh.verdict, asking) {
+            Ok(()) => Ok(()),
+            Err(()) => refuse(Rejection::unavailable(Cause::ReplayUnknown(why), STORE_RETRY)),
+        };
         match replay {
             Replay::Fresh => Ok(()),
-            Replay::Seen => Err(challenger.invalid_proof(DpopError::Replayed, None)),
+            Replay::Seen => refuse(challenger.invalid_proof(DpopError::Replayed, None)),
             // Where there are nonces, a new one makes the client try again; otherwise it would hold on to the old.
-            Replay::BeforeBirth => Err(match self.dpop.fresh_nonce(now) {
+            Replay::BeforeBirth => refuse(match self.dpop.fresh_nonce(asking.now) {
                 None => challenger.invalid_proof(DpopError::BeforeBirth, None),
                 nonce => challenger.invalid_proof(DpopError::NonceInvalid, nonce),
             }),
-            Replay::Full => Err(unknown("the replay store is full")),
-            Replay::Unavailable(_) => Err(unknown("the replay store is out of reach")),
+            Replay::Full => unknown("the replay store is full"),
+            Replay::Unavailable(_) => unknown("the replay store is out of reach"),
         }
     }
 
-    fn accept(
-        &self,
-        verdict: Arc<VerdictRef>,
-        presented: Presented,
-        now: Timestamp,
-        elapsed: Option<Duration>,
-    ) -> Authenticated {
-        let algorithm = verdict.jwt.algorithm;
+    fn accept(&self, admission: Admission) -> Authenticated {
+        let Admission { fresh: Fresh { verdict, reached }, presented, asking, elapsed } = admission;
+        let algorithm = verdict.proved.signature;
         self.context.observers.emit(&Event::Accepted { issuer: &verdict.issuer, algorithm, elapsed });
-        let nonce = (presented.scheme == Scheme::Dpop).then(|| self.dpop.fresh_nonce(now)).flatten();
-        Authenticated::new(verdict, presented.header, presented.scheme, nonce)
+        let nonce = (presented.scheme == Scheme::Dpop).then(|| self.dpop.fresh_nonce(asking.now)).flatten();
+        Authenticated::new(verdict, presented.header, presented.scheme, nonce, asking.terms, reached)
     }
 
     fn refuse_verified(&self, rejection: Rejection, verdict: &Verdict) -> Rejection {
         self.context.refuse(rejection, Some(&verdict.issuer), true)
     }
+}
+
+/// A request all of whose checks have passed but one: whether its proof was used before.
+struct Admission {
+    fresh: Fresh,
+    presented: Presented,
+    asking: Asking,
+    elapsed: Option<Duration>,
 }

@@ -53,13 +53,13 @@ pub(crate) struct Cached {
     pub(crate) verdict: Arc<Verdict>,
     /// Which of the configuration's issuers proved it.
     pub(crate) trust: usize,
-    /// The keys that proved it.
-    pub(crate) keys: Generation,
+    /// The keys that proved it; none when the issuer was asked.
+    pub(crate) keys: Option<Generation>,
     /// [`State`](super::State)'s count of forgettings, read before the token was judged.
     pub(crate) epoch: u64,
-    /// From `nbf` and `iat`, less the leeway.
+    /// From `nbf` and `iat`, less the leeway; from when the issuer was asked.
     pub(crate) from: Timestamp,
-    /// `exp` and the leeway; no longer valid at this very moment.
+    /// `exp` and the leeway, or the end of the issuer's answer; no longer valid at this very moment.
     pub(crate) until: Timestamp,
 }
 
@@ -184,7 +184,7 @@ struct ByMemory;
 
 impl Weighter<u128, Arc<Cached>> for ByMemory {
     fn weight(&self, _: &u128, entry: &Arc<Cached>) -> u64 {
-        1 + entry.verdict.jwt.payload().len() as u64 / 1024
+        1 + entry.verdict.statement.payload().len() as u64 / 1024
     }
 }
 

@@ -10,9 +10,13 @@ use proptest::test_runner::TestRunner;
 
 use super::*;
 use crate::credential::Scheme;
+use crate::introspection::Need;
 use crate::server::authenticate::Place;
+use crate::server::standing::Asking;
 use crate::server::{OAuthConfig, OAuthConfigBuilder, ResourceServer};
+use crate::store::Answer;
 use crate::test::{Fault, ManualClock, TestIssuer};
+use crate::token::Terms;
 
 const RESOURCE: &str = "https://rs.example/api";
 
@@ -137,19 +141,17 @@ impl World {
         let now = state.context.now();
         let place = Place::of(&state, token.as_bytes());
         if let Some(recalled) = state.recall(&place, now) {
-            let anew = state.judge(token, now);
-            prop_assert!(matches!(&anew, Ok(Ok(_))), "recalled, and the judge would not accept it");
-            if let Ok(Ok(anew)) = anew {
-                let subjects = (recalled.jwt.subject(), &*recalled.issuer);
-                prop_assert_eq!(subjects, (anew.verdict.jwt.subject(), &*anew.verdict.issuer));
+            let anew = state.judge(token, Need::Cached, now);
+            prop_assert!(matches!(&anew, Answer::Now(Ok(_))), "recalled, and the judge would not accept it");
+            if let Answer::Now(Ok(anew)) = anew {
+                let subjects = (recalled.statement.subject(), &*recalled.issuer);
+                prop_assert_eq!(subjects, (anew.verdict.statement.subject(), &*anew.verdict.issuer));
             }
             return Ok(Presented::Recalled);
         }
-        let judged = match state.judge(token, now) {
-            Ok(judged) => judged,
-            Err(refresh) => state.judge_after(refresh, token).await,
-        };
-        let concluded = state.conclude(judged, &place, Scheme::Bearer);
+        let judged = state.judge(token, Need::Cached, now).wait().await;
+        let asking = Asking { terms: Terms::default(), scheme: Scheme::Bearer, now, settled: false };
+        let concluded = state.conclude(judged, &place, token, &asking);
         Ok(if concluded.is_ok() { Presented::Verified } else { Presented::Refused })
     }
 

@@ -1,11 +1,21 @@
 //! What a guard needs to judge and to refuse, without knowing the server.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Weak};
 
+use super::{Authenticated, Terms};
+use crate::demand::Freshness;
 use crate::observe::{Detail, Event, Observers};
-use crate::reject::{Challenger, Rejection};
+use crate::reject::{Cause, Challenger, Rejection};
 use crate::scope::ScopeHierarchy;
+use crate::store::Answer;
 use crate::time::{Clock, Timestamp};
+
+/// Asks once more whether a token still stands. The server does, for guards that know nothing of it.
+pub(crate) trait Recheck: Send + Sync + fmt::Debug {
+    /// The request's token, known to stand as freshly as `wanted`; its facts may be newer than before.
+    fn recheck(&self, known: &Authenticated, wanted: Freshness) -> Answer<Result<Authenticated, Rejection>>;
+}
 
 /// Shared by all requests of one configuration.
 #[derive(Debug)]
@@ -16,6 +26,10 @@ pub(crate) struct Context {
     pub(crate) hierarchy: ScopeHierarchy,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observers: Observers,
+    /// What the server asks for where nothing else is said.
+    pub(crate) terms: Terms,
+    /// The server that has this context; gone only when nobody serves by it any more.
+    pub(crate) server_itself: Weak<dyn Recheck>,
 }
 
 impl Context {
@@ -34,5 +48,12 @@ impl Context {
             detail: Detail(&rejection),
         });
         rejection
+    }
+
+    pub(super) fn recheck(&self, known: &Authenticated, wanted: Freshness) -> Answer<Result<Authenticated, Rejection>> {
+        match self.server_itself.upgrade() {
+            Some(server) => server.recheck(known, wanted),
+            None => Answer::Now(Err(self.refuse(Rejection::mistake(Cause::ServerGone), Some(known.issuer()), true))),
+        }
     }
 }

@@ -2,25 +2,31 @@
 
 mod claims;
 mod context;
+mod demands;
+mod principal;
+mod terms;
 mod typed;
+mod verdict;
 
 use std::fmt;
-use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use http::HeaderValue;
 use serde::de::DeserializeOwned;
 
 pub use claims::ClaimsError;
 pub(crate) use claims::TypedClaims;
-pub(crate) use context::Context;
+pub(crate) use context::{Context, Recheck};
+pub(crate) use demands::Proving;
+pub use principal::{Actor, Principal};
+pub use terms::{Dependency, OnFailure};
+pub(crate) use terms::{Terms, Wishes};
 pub use typed::Token;
+pub(crate) use verdict::{ProvedBy, Verdict, VerdictRef};
 
 use crate::credential::Scheme;
-use crate::demand::{Demand, Facts};
-use crate::dpop::proof::JudgedHeader;
-use crate::jwt::verify::VerifiedJwt;
-use crate::reject::{Cause, Rejection};
+use crate::demand::{Demand, Freshness};
+use crate::reject::Rejection;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -35,30 +41,9 @@ pub struct Authenticated {
     presented: Secret<HeaderValue>,
     scheme: Scheme,
     nonce: Option<HeaderValue>,
-}
-
-/// The facts of one token, and what is needed to judge demands on it. Holds no token, so that it may be kept.
-#[derive(Debug)]
-pub(crate) struct Verdict {
-    pub(crate) issuer: Arc<str>,
-    pub(crate) jwt: VerifiedJwt,
-    pub(crate) context: Arc<Context>,
-    pub(crate) typed: TypedClaims,
-    /// The header of the proofs of the token's own client, once one was proved.
-    pub(crate) proof_header: OnceLock<Arc<JudgedHeader>>,
-}
-
-/// A reference to a verdict with a count of its own: each thread's cache has one, so that threads that serve the same
-/// hot token do not contend for one counter.
-#[derive(Debug)]
-pub(crate) struct VerdictRef(pub(crate) Arc<Verdict>);
-
-impl Deref for VerdictRef {
-    type Target = Verdict;
-
-    fn deref(&self) -> &Verdict {
-        &self.0
-    }
+    terms: Terms,
+    /// What is known of the token's standing for this request; `Within` is told by the verdict.
+    reached: Freshness,
 }
 
 impl Authenticated {
@@ -67,8 +52,27 @@ impl Authenticated {
         presented: HeaderValue,
         scheme: Scheme,
         nonce: Option<HeaderValue>,
+        terms: Terms,
+        reached: Freshness,
     ) -> Self {
-        Self { verdict, presented: Secret::new(presented), scheme, nonce }
+        Self { verdict, presented: Secret::new(presented), scheme, nonce, terms, reached }
+    }
+
+    /// The same request after its issuer was asked anew.
+    pub(crate) fn renewed(&self, verdict: Arc<VerdictRef>, reached: Freshness) -> Self {
+        Self { verdict, reached, ..self.clone() }
+    }
+
+    pub(crate) const fn verdict(&self) -> &Arc<VerdictRef> {
+        &self.verdict
+    }
+
+    pub(crate) const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    pub(crate) const fn terms(&self) -> Terms {
+        self.terms
     }
 
     /// For the client's next proof.
@@ -83,8 +87,8 @@ impl Authenticated {
     /// On whose behalf the request is made: a user, or a client acting for itself (RFC 9068 section 5).
     #[must_use]
     pub fn principal(&self) -> Principal<'_> {
-        let jwt = &self.verdict.jwt;
-        match (jwt.is_user, jwt.subject(), jwt.client_id()) {
+        let statement = &self.verdict.statement;
+        match (statement.is_user, statement.subject(), statement.client_id()) {
             (true, Some(subject), _) => Principal::User(subject),
             (_, _, Some(client)) => Principal::Client(client),
             (_, subject, None) => Principal::Client(subject.unwrap_or_default()),
@@ -94,13 +98,13 @@ impl Authenticated {
     /// The `sub` claim. Unique only together with [`issuer`](Self::issuer).
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.verdict.jwt.subject()
+        self.verdict.statement.subject()
     }
 
     /// The client that the token was issued to.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.verdict.jwt.client_id()
+        self.verdict.statement.client_id()
     }
 
     /// The configured issuer whose key verified the token.
@@ -111,24 +115,24 @@ impl Authenticated {
 
     /// The token's audiences, of which one is this service.
     pub fn audience(&self) -> impl Iterator<Item = &str> {
-        self.verdict.jwt.audience()
+        self.verdict.statement.audience()
     }
 
     /// The scopes as the token holds them, without those that the hierarchy adds.
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
-        &self.verdict.jwt.scopes
+        &self.verdict.statement.scopes
     }
 
     /// Whether the token grants `scope`, the hierarchy applied.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.context().hierarchy.grants(&self.verdict.jwt.scopes, scope)
+        self.context().hierarchy.grants(&self.verdict.statement.scopes, scope)
     }
 
     /// The roles, from where the issuer's [`Profile`](crate::Profile) reads them.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
-        self.verdict.jwt.roles()
+        self.verdict.statement.roles()
     }
 
     /// Whether the client proved, for this very request, that the token is its own (RFC 9449).
@@ -137,40 +141,60 @@ impl Authenticated {
         self.scheme == Scheme::Dpop
     }
 
-    /// When the token was issued.
+    /// When the token was issued. A JWT always says so, an introspected token may not.
     #[must_use]
-    pub fn issued_at(&self) -> Timestamp {
-        self.verdict.jwt.issued_at
+    pub fn issued_at(&self) -> Option<Timestamp> {
+        self.verdict.statement.issued_at
     }
 
-    /// When the token expires; the configured leeway comes on top.
+    /// When the token expires; for a JWT the configured leeway comes on top. A JWT always says so, an introspected
+    /// token may not.
     #[must_use]
-    pub fn expires_at(&self) -> Timestamp {
-        self.verdict.jwt.expires_at
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.verdict.statement.expires_at
+    }
+
+    /// When the issuer was last asked about the token (RFC 7662); `None` when it was proved by its signature alone.
+    #[must_use]
+    pub fn introspected_at(&self) -> Option<Timestamp> {
+        self.verdict.asked_at()
+    }
+
+    /// Who acts for the subject (RFC 8693 section 4.1); `None` when nobody does.
+    #[must_use]
+    pub fn actor(&self) -> Option<Actor> {
+        #[derive(serde::Deserialize)]
+        struct Acted {
+            act: Actor,
+        }
+        let statement = &self.verdict.statement;
+        let acted: Option<Acted> =
+            statement.has_actor.then(|| serde_json::from_str(statement.payload()).ok()).flatten();
+        acted.map(|acted| acted.act)
     }
 
     /// The `jti` claim.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
-        self.verdict.jwt.token_id()
+        self.verdict.statement.token_id()
     }
 
     /// The `sid` claim: the session at the issuer.
     #[must_use]
     pub fn session_id(&self) -> Option<&str> {
-        self.verdict.jwt.session_id()
+        self.verdict.statement.session_id()
     }
 
     /// The `acr` claim: how the user was authenticated.
     #[must_use]
     pub fn acr(&self) -> Option<&str> {
-        self.verdict.jwt.acr()
+        self.verdict.statement.acr()
     }
 
     /// The `auth_time` claim: when the user logged in.
     #[must_use]
     pub fn auth_time(&self) -> Option<Timestamp> {
-        self.verdict.jwt.auth_time
+        self.verdict.statement.auth_time
     }
 
     /// The claims as a type of yours; unknown claims are passed over.
@@ -180,41 +204,7 @@ impl Authenticated {
     /// # Errors
     /// [`ClaimsError`] when a claim that the type needs is missing or has another type.
     pub fn claims<C: DeserializeOwned + Send + Sync + 'static>(&self) -> Result<Arc<C>, ClaimsError> {
-        self.verdict.typed.read(self.verdict.jwt.payload())
-    }
-
-    /// Whether the token meets `demand`; for decisions inside a handler.
-    ///
-    /// # Errors
-    /// The [`Rejection`] to answer with when it does not.
-    pub fn meets(&self, demand: &Demand) -> Result<(), Rejection> {
-        let (jwt, context) = (&self.verdict.jwt, self.context());
-        let facts = Facts {
-            scopes: &jwt.scopes,
-            has_role: &|role| jwt.roles().any(|held| held == role),
-            is_user: jwt.is_user,
-            acr: jwt.acr(),
-            auth_time: jwt.auth_time,
-            sender_constrained: self.is_sender_constrained(),
-        };
-        match demand.unmet(&facts, &context.hierarchy, context.now()) {
-            None => Ok(()),
-            Some(unmet) => {
-                Err(context.refuse(context.challenger.unmet(&unmet, self.scheme), Some(self.issuer()), true))
-            }
-        }
-    }
-
-    /// The claims as `C`, or the refusal of a token that lacks them.
-    pub(crate) fn claims_or_reject<C: DeserializeOwned + Send + Sync + 'static>(&self) -> Result<Arc<C>, Rejection> {
-        self.claims().map_err(|ClaimsError { wanted, column }| {
-            let context = self.context();
-            context.refuse(
-                context.challenger.unfit_token(Cause::ClaimsMismatch { wanted, column }, self.scheme),
-                Some(self.issuer()),
-                true,
-            )
-        })
+        self.verdict.typed.read(self.verdict.statement.payload())
     }
 
     /// The token as the client sent it, for an exchange at the issuer (RFC 8693).
@@ -258,36 +248,5 @@ impl Anonymous {
 impl fmt::Debug for Anonymous {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Anonymous")
-    }
-}
-
-/// On whose behalf a request is made. Displays as the bare identifier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Principal<'a> {
-    /// A user, by `sub`.
-    User(&'a str),
-    /// A client acting for itself, by its client identifier.
-    Client(&'a str),
-}
-
-impl<'a> Principal<'a> {
-    /// The identifier, unique within its issuer and kind.
-    #[must_use]
-    pub const fn id(self) -> &'a str {
-        match self {
-            Self::User(id) | Self::Client(id) => id,
-        }
-    }
-
-    /// Whether it is a user.
-    #[must_use]
-    pub const fn is_user(self) -> bool {
-        matches!(self, Self::User(_))
-    }
-}
-
-impl fmt::Display for Principal<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.id())
     }
 }

@@ -11,27 +11,27 @@ use crate::time::Timestamp;
 const TURN: Duration = Duration::from_secs(60);
 
 /// Turned by time and never by requests: otherwise three clients at once would take the nonce from one another.
-pub(super) struct Nonces {
+pub(crate) struct Nonces {
     current: String,
     previous: Option<String>,
     since: Timestamp,
 }
 
 impl Nonces {
-    pub(super) fn new(now: Timestamp) -> Result<Self, MintError> {
+    pub(crate) fn new(now: Timestamp) -> Result<Self, MintError> {
         Ok(Self { current: random_id()?, previous: None, since: now })
     }
 
-    pub(super) fn current(&self) -> &str {
+    pub(crate) fn current(&self) -> &str {
         &self.current
     }
 
-    pub(super) fn accept(&self, nonce: &str) -> bool {
+    pub(crate) fn accept(&self, nonce: &str) -> bool {
         nonce == self.current || self.previous.as_deref() == Some(nonce)
     }
 
     /// Goes with the time. After two turns without any request both nonces are past.
-    pub(super) fn turn(&mut self, now: Timestamp) -> Result<(), MintError> {
+    pub(crate) fn turn(&mut self, now: Timestamp) -> Result<(), MintError> {
         let age = now.since(self.since);
         if age >= TURN {
             self.rotate(now)?;
@@ -42,7 +42,7 @@ impl Nonces {
         Ok(())
     }
 
-    pub(super) fn rotate(&mut self, now: Timestamp) -> Result<(), MintError> {
+    pub(crate) fn rotate(&mut self, now: Timestamp) -> Result<(), MintError> {
         self.previous = Some(std::mem::replace(&mut self.current, random_id()?));
         self.since = now;
         Ok(())

@@ -130,7 +130,7 @@ impl World {
 
     /// Lets tasks run that nobody waits for.
     async fn settle(&self) {
-        let busy = || self.lists.shared.tasks.lock().unwrap().len() > 0;
+        let busy = || !self.lists.shared.tasks.lock().unwrap().is_empty();
         while busy() {
             while self.lists.shared.tasks.lock().unwrap().try_join_next().is_some() {}
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -8,7 +8,8 @@ use crate::dpop::Mode;
 use crate::dpop::target::Target;
 use crate::server::issuer::Surroundings;
 use crate::server::metadata::{Metadata, Resource};
-use crate::store::MemoryReplayStore;
+use crate::server::route::Routes;
+use crate::store::{MemoryDenylist, MemoryReplayStore};
 use crate::transport::default_transport;
 use crate::transport::fetch::endpoint;
 
@@ -77,10 +78,14 @@ impl OAuthConfigBuilder {
             proves_dpop: self.dpop.mode() != Mode::Off,
             transport: transport.as_ref(),
             observers: &self.observers,
+            clock: &self.clock,
+            answers: self.answers.as_ref(),
         };
         let trusts: Vec<_> =
             self.issuers.into_iter().filter_map(|issuer| issuer.into_trust(&around, &mut problems)).collect();
-        let (own_replay, now) = (self.replay.is_none(), self.clock.now());
+        problems.extend(Routes::problems(&trusts));
+        problems.extend(self.terms.problems());
+        let (own_replay, own_denylist, now) = (self.replay.is_none(), self.denylist.is_none(), self.clock.now());
         match (resource, target) {
             (Some(resource), Some(target)) if problems.is_empty() => Ok(OAuthConfig {
                 trusts,
@@ -95,6 +100,10 @@ impl OAuthConfigBuilder {
                 target,
                 replay: self.replay.unwrap_or_else(|| Arc::new(MemoryReplayStore::new(now))),
                 own_replay,
+                denylist: self.denylist.unwrap_or_else(|| Arc::new(MemoryDenylist::new())),
+                own_denylist,
+                rules_live: self.rules_live,
+                terms: self.terms,
             }),
             _ => Err(ConfigError { problems }),
         }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::crypto::Algorithm;
-use crate::demand::Requirement;
+use crate::demand::{Freshness, Requirement};
 use crate::dpop::Dpop;
 use crate::observe::{Observer, Observers};
 use crate::scope::ScopeHierarchy;
 use crate::server::issuer::Issuer;
-use crate::store::ReplayStore;
+use crate::server::metadata::Advertised;
+use crate::store::{AnswerStore, Denylist, ReplayStore};
 use crate::time::Clock;
+use crate::token::{Dependency, OnFailure, Terms};
 use crate::transport::Transport;
 
 /// Gathers a configuration; [`build`](Self::build) checks it.
@@ -23,7 +25,7 @@ pub struct OAuthConfigBuilder {
     pub(super) leeway: Duration,
     pub(super) realm: Option<String>,
     pub(super) hierarchy: ScopeHierarchy,
-    pub(super) advertised: Vec<String>,
+    pub(super) advertised: Advertised,
     pub(super) name: Option<String>,
     pub(super) documentation: Option<String>,
     pub(super) loopback_http: bool,
@@ -31,6 +33,10 @@ pub struct OAuthConfigBuilder {
     pub(super) cached_verdicts: usize,
     pub(super) dpop: Dpop,
     pub(super) replay: Option<Arc<dyn ReplayStore>>,
+    pub(super) denylist: Option<Arc<dyn Denylist>>,
+    pub(super) answers: Option<Arc<dyn AnswerStore>>,
+    pub(super) rules_live: Duration,
+    pub(super) terms: Terms,
     pub(super) also_at: Vec<String>,
     pub(super) public_prefix: String,
     pub(super) transport: Option<Arc<dyn Transport>>,
@@ -72,9 +78,10 @@ impl OAuthConfigBuilder {
         self
     }
 
-    /// Lists the scopes of a requirement in `scopes_supported` (RFC 9728 section 2). May be called repeatedly.
+    /// Lists the scopes of a requirement in `scopes_supported`, and the types of its authorization details in
+    /// `authorization_details_types_supported` (RFC 9728 section 2). May be called repeatedly.
     pub fn advertise<R: Requirement>(mut self) -> Self {
-        self.advertised.extend(R::DEMAND.named_scopes().into_iter().map(str::to_owned));
+        self.advertised.add(&R::DEMAND);
         self
     }
 
@@ -107,6 +114,48 @@ impl OAuthConfigBuilder {
     /// Where used proofs are remembered; in this process's memory by default, which fits a service of one replica.
     pub fn replay(mut self, store: impl ReplayStore) -> Self {
         self.replay = Some(Arc::new(store));
+        self
+    }
+
+    /// Where revocations are kept; in this process's memory by default, which fits a service of one replica.
+    pub fn denylist(mut self, store: impl Denylist) -> Self {
+        self.denylist = Some(Arc::new(store));
+        self
+    }
+
+    /// Where introspection answers are shared among replicas, so that one of them asks for all; nowhere by default.
+    pub fn answers(mut self, store: impl AnswerStore) -> Self {
+        self.answers = Some(Arc::new(store));
+        self
+    }
+
+    /// Keeps used proofs, revocations and introspection answers in one shared store: for services of several replicas.
+    pub fn store<S: ReplayStore + Denylist + AnswerStore>(mut self, store: S) -> Self {
+        let store = Arc::new(store);
+        self.replay = Some(Arc::clone(&store) as _);
+        self.denylist = Some(Arc::clone(&store) as _);
+        self.answers = Some(store);
+        self
+    }
+
+    /// How long a revocation is kept that does not say so itself: 24 hours by default. At least as long as the tokens of
+    /// your issuers live, or a revoked one would pass again at the end.
+    pub fn rules_live_for(mut self, lifetime: Duration) -> Self {
+        self.rules_live = lifetime;
+        self
+    }
+
+    /// How sure every route must be that a token was not revoked: by the [denylist](Freshness::Denylist) unless said
+    /// otherwise. A layer may say otherwise, a demand may only ask for more.
+    pub fn freshness(mut self, freshness: Freshness) -> Self {
+        self.terms.freshness = freshness;
+        self
+    }
+
+    /// What becomes of requests while `dependency` cannot be asked: they are not judged (503) unless said otherwise, and
+    /// a replica goes on for 30 s by the deny rules that it knows. A layer may say otherwise.
+    pub fn on_failure(mut self, dependency: Dependency, on_failure: OnFailure) -> Self {
+        self.terms.on_failure.set(dependency, on_failure);
         self
     }
 

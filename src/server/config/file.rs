@@ -140,7 +140,7 @@ impl Section {
         builder.realm = self.realm;
         builder.name = self.resource_name;
         builder.documentation = self.resource_documentation;
-        builder.advertised = self.scopes_supported;
+        builder.advertised.scopes = self.scopes_supported;
         builder.dpop = self.dpop.into_policy(&mut builder.problems);
         builder.also_at = self.also_at;
         builder.public_prefix = self.public_prefix;

@@ -15,15 +15,19 @@ use crate::dpop::target::Target;
 use crate::observe::Observers;
 use crate::scope::ScopeHierarchy;
 use crate::server::issuer::Trust;
-use crate::server::metadata::Metadata;
+use crate::server::metadata::{Advertised, Metadata};
 use crate::server::token_cache::DEFAULT_CACHED_VERDICTS;
-use crate::store::ReplayStore;
+use crate::store::{Denylist, ReplayStore};
 use crate::time::{Clock, SystemClock};
+use crate::token::Terms;
 
 pub use builder::OAuthConfigBuilder;
 
 /// The leeway for `exp`, `nbf` and `iat` unless configured.
 const DEFAULT_LEEWAY: Duration = Duration::from_secs(60);
+
+/// How long a revocation is kept that does not say so itself.
+const DEFAULT_RULES_LIVE: Duration = Duration::from_secs(24 * 3600);
 
 /// FAPI 2.0 section 5.3.2.1: clocks up to 10 s ahead must be accepted, and more than 60 s refused.
 const FAPI_LEEWAY: Duration = Duration::from_secs(10);
@@ -58,6 +62,11 @@ pub struct OAuthConfig {
     pub(super) replay: Arc<dyn ReplayStore>,
     /// Whether the replay store is the configuration's own: then a reconfigured server goes on with the old one.
     pub(super) own_replay: bool,
+    pub(super) denylist: Arc<dyn Denylist>,
+    /// As with the replay store: what was revoked stays revoked.
+    pub(super) own_denylist: bool,
+    pub(super) rules_live: Duration,
+    pub(super) terms: Terms,
 }
 
 impl OAuthConfig {
@@ -71,7 +80,7 @@ impl OAuthConfig {
             leeway: DEFAULT_LEEWAY,
             realm: None,
             hierarchy: ScopeHierarchy::exact(),
-            advertised: Vec::new(),
+            advertised: Advertised::default(),
             name: None,
             documentation: None,
             loopback_http: false,
@@ -79,6 +88,10 @@ impl OAuthConfig {
             cached_verdicts: DEFAULT_CACHED_VERDICTS,
             dpop: Dpop::accepted(),
             replay: None,
+            denylist: None,
+            answers: None,
+            rules_live: DEFAULT_RULES_LIVE,
+            terms: Terms::default(),
             also_at: Vec::new(),
             public_prefix: String::new(),
             transport: None,

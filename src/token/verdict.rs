@@ -1,0 +1,131 @@
+//! What is kept of a proved token. Holds no token, so that it may be cached.
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+
+use super::{Context, TypedClaims};
+use crate::crypto::Algorithm;
+use crate::dpop::proof::JudgedHeader;
+use crate::jwt::statement::Statement;
+use crate::revocation::status_lists::List;
+use crate::store::Marks;
+use crate::time::Timestamp;
+
+/// The facts of one token, and what is needed to judge demands on it.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) issuer: Arc<str>,
+    pub(crate) statement: Statement,
+    pub(crate) proved: ProvedBy,
+    pub(crate) context: Arc<Context>,
+    pub(crate) typed: TypedClaims,
+    /// The header of the proofs of the token's own client, once one was proved.
+    pub(crate) proof_header: OnceLock<Arc<JudgedHeader>>,
+    /// The issuer's list that tells of the token, once it was looked for.
+    pub(crate) status_list: OnceLock<List>,
+    /// The generation of the denylist at which no rule denied the token.
+    undenied_at: AtomicU64,
+    /// By the issuer's newest word on a token that it has signed.
+    confirmed: ArcSwapOption<Self>,
+    /// The issuer has said something newer since.
+    superseded: AtomicBool,
+}
+
+/// How a token was proved: by a signature, by the word of its issuer, or by both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProvedBy {
+    /// By a signature of the issuer, of this algorithm.
+    pub(crate) signature: Option<Algorithm>,
+    /// By the issuer's word, asked for at this moment.
+    pub(crate) asked_at: Option<Timestamp>,
+}
+
+impl Verdict {
+    pub(crate) fn new(issuer: Arc<str>, statement: Statement, proved: ProvedBy, context: Arc<Context>) -> Self {
+        Self {
+            issuer,
+            statement,
+            proved,
+            context,
+            typed: TypedClaims::default(),
+            proof_header: OnceLock::new(),
+            status_list: OnceLock::new(),
+            undenied_at: AtomicU64::new(u64::MAX),
+            confirmed: ArcSwapOption::const_empty(),
+            superseded: AtomicBool::new(false),
+        }
+    }
+
+    /// When the issuer was last asked about the token; `None` when it never was.
+    pub(crate) const fn asked_at(&self) -> Option<Timestamp> {
+        self.proved.asked_at
+    }
+
+    /// Whether the issuer has signed the token, so that it can be verified again.
+    pub(crate) const fn is_signed(&self) -> bool {
+        self.proved.signature.is_some()
+    }
+
+    /// The verdict by the issuer's newest word on the same token, if it was asked.
+    pub(crate) fn confirmed(&self) -> Option<Arc<Self>> {
+        self.confirmed.load_full()
+    }
+
+    /// `newer` is what the issuer says of the same token now.
+    pub(crate) fn confirm(&self, newer: &Arc<Self>) {
+        self.confirmed.store(Some(Arc::clone(newer)));
+    }
+
+    /// Whether the issuer was asked at most so long ago. One that was asked in the future was asked who knows when.
+    pub(crate) fn is_younger(&self, age: Duration, now: Timestamp) -> bool {
+        self.asked_at().is_some_and(|at| at <= now && now.since(at) <= age)
+    }
+
+    /// What rules of a denylist look at.
+    pub(crate) fn marks(&self) -> Marks<'_> {
+        Marks {
+            issuer: &self.issuer,
+            token_id: self.statement.token_id(),
+            session_id: self.statement.session_id(),
+            subject: self.statement.subject(),
+            client_id: self.statement.client_id(),
+            issued_at: self.statement.issued_at,
+        }
+    }
+
+    pub(crate) fn was_undenied_at(&self, generation: u64) -> bool {
+        self.undenied_at.load(Ordering::Relaxed) == generation
+    }
+
+    /// `generation` must have been read before the denylist was asked.
+    pub(crate) fn is_undenied_at(&self, generation: u64) {
+        self.undenied_at.store(generation, Ordering::Relaxed);
+    }
+
+    /// Whether the issuer has said something newer since.
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn supersede(&self) {
+        self.confirmed.store(None);
+        self.superseded.store(true, Ordering::Release);
+    }
+}
+
+/// A reference to a verdict with a count of its own: each thread's cache has one, so that threads that serve the same
+/// hot token do not contend for one counter.
+#[derive(Debug)]
+pub(crate) struct VerdictRef(pub(crate) Arc<Verdict>);
+
+impl Deref for VerdictRef {
+    type Target = Verdict;
+
+    fn deref(&self) -> &Verdict {
+        &self.0
+    }
+}
