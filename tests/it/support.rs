@@ -1,6 +1,7 @@
 //! The fixture of the checklist: one resource, one issuer, a clock that stands still, and no leeway.
 
 use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,15 +10,24 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use tower::util::BoxCloneSyncService;
 use tower::{Layer as _, ServiceExt as _, service_fn};
-use tower_oauth::test::{ManualClock, RequestExt as _, TestIssuer, TokenBuilder};
+use tower_oauth::client_auth::ClientAuth;
+use tower_oauth::test::{ManualClock, OpaqueTokenBuilder, RequestExt as _, TestIssuer, TokenBuilder};
 use tower_oauth::time::Timestamp;
 use tower_oauth::{
-    Anonymous, Authenticated, Demand, OAuthConfig, OAuthConfigBuilder, OAuthLayer, Rejection, Requirement,
+    Anonymous, Authenticated, Demand, Issuer, OAuthConfig, OAuthConfigBuilder, OAuthLayer, Rejection, Requirement,
     ResourceServer, require,
 };
 
 pub(crate) const RESOURCE: &str = "https://rs.example/api";
 pub(crate) const ISSUER: &str = "https://as.example";
+
+/// As whom the resource server asks its issuer.
+pub(crate) const ME: &str = "orders-api";
+pub(crate) const SECRET: &str = "0rders-s3cret";
+
+pub(crate) fn me() -> ClientAuth {
+    ClientAuth::secret_basic(ME, SECRET)
+}
 
 /// The moment at which every test begins.
 pub(crate) const T: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -42,6 +52,50 @@ impl Fixture {
         let issuer = TestIssuer::new(ISSUER).clock(clock.clone());
         let config = change(config(&clock).trust(issuer.issuer()));
         Self { issuer, clock, server: ResourceServer::new(config.build().unwrap()) }
+    }
+
+    /// With an issuer that is asked about its opaque tokens, and about its JWTs where a route wants that.
+    pub(crate) fn asking() -> Self {
+        Self::asking_with(|issuer| issuer, |config| config)
+    }
+
+    /// As [`asking`](Self::asking), with changes to both.
+    pub(crate) fn asking_with(
+        issuer: impl FnOnce(Issuer) -> Issuer,
+        change: impl FnOnce(OAuthConfigBuilder) -> OAuthConfigBuilder,
+    ) -> Self {
+        let clock = ManualClock::new(T);
+        let test_issuer = TestIssuer::new(ISSUER).clock(clock.clone());
+        test_issuer.registers_client(ME, SECRET);
+        let trust = Issuer::hybrid(ISSUER, me()).transport(test_issuer.transport());
+        let config = change(config(&clock).trust(issuer(trust)));
+        Self { issuer: test_issuer, clock, server: ResourceServer::new(config.build().unwrap()) }
+    }
+
+    /// A valid opaque token for the resource.
+    pub(crate) fn opaque(&self) -> OpaqueTokenBuilder {
+        self.issuer.opaque_token_for(RESOURCE)
+    }
+
+    /// The layer as changed around [`inner`].
+    pub(crate) fn layered(&self, change: impl FnOnce(OAuthLayer) -> OAuthLayer) -> App {
+        BoxCloneSyncService::new(change(OAuthLayer::new(&self.server)).layer(service_fn(inner)))
+    }
+
+    /// What the layer leaves for the service behind it, of a request that passes.
+    pub(crate) async fn authenticated(&self, token: &str) -> Authenticated {
+        let found = Arc::new(Mutex::new(None));
+        let service = service_fn({
+            let found = Arc::clone(&found);
+            move |request: Request<Full<Bytes>>| {
+                *found.lock().unwrap() = request.extensions().get::<Authenticated>().cloned();
+                inner(request)
+            }
+        });
+        let app: App = BoxCloneSyncService::new(OAuthLayer::new(&self.server).layer(service));
+        send(&app, Request::get("/x").bearer(token)).await.assert_passed();
+        let authenticated = found.lock().unwrap().take();
+        authenticated.expect("the layer leaves it")
     }
 
     /// A valid token for the resource.
@@ -182,6 +236,16 @@ impl Answer {
         assert!(!self.passed(), "passed: {:?}", self.response);
         assert_eq!(self.status().as_u16(), status, "{:?}", self.response);
         assert_eq!(self.error(), error, "{:?}", self.response);
+    }
+
+    /// Asserts that the request was not judged: 503, the time to try again, no challenge.
+    #[track_caller]
+    pub(crate) fn assert_unavailable(&self, kind: &str) {
+        assert!(!self.passed(), "passed: {:?}", self.response);
+        assert_eq!(self.status(), StatusCode::SERVICE_UNAVAILABLE, "{:?}", self.response);
+        assert!(!self.response.headers().contains_key(WWW_AUTHENTICATE), "{:?}", self.response);
+        assert!(self.header("retry-after").is_some_and(|after| after.parse::<u64>().is_ok_and(|after| after > 0)));
+        assert_eq!(self.rejection().kind().as_str(), kind, "{:?}", self.rejection());
     }
 
     /// Asserts a refusal whose error stands in the DPoP challenge, and in no other.
