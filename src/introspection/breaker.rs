@@ -238,7 +238,11 @@ mod tests {
         let (breaker, now) = (Breaker::default(), Instant::now());
         let mut early: Vec<_> = (0..11).map(|_| breaker.leave(Class::New, now).unwrap()).collect();
         let last = early.pop().unwrap();
-        let changes: Vec<_> = early.into_iter().map(|leave| leave.failed(now)).collect();
+        let changes: Vec<_> = early
+            .into_iter()
+            .enumerate()
+            .map(|(n, leave)| leave.failed(now + Duration::from_secs(n as u64 / 5)))
+            .collect();
         assert_eq!(changes.iter().filter(|change| **change != Change::Nothing).count(), 1);
         assert_eq!(
             breaker.closed(Class::New, now + Duration::from_secs(9)),

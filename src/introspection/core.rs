@@ -41,7 +41,7 @@ pub(super) struct Core {
     pub(super) breaker: Breaker,
     /// Never held over an await, a spawn or an abort: each of them may end a task, which takes it.
     flights: Mutex<Flights>,
-    /// Shared answers that were asked for before this, in milliseconds, are not used.
+    /// Shared answers that were asked for at this moment or before, in milliseconds, are not used.
     pub(super) forgotten_at: AtomicI64,
 }
 

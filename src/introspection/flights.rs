@@ -28,6 +28,8 @@ pub(super) struct Flights {
     /// Every task; `None` between its start and the moment its handle is known.
     tasks: HashMap<u64, Option<AbortHandle>>,
     tickets: u64,
+    /// Grows whenever somebody forgets answers.
+    forgettings: u64,
 }
 
 #[derive(Debug)]
@@ -121,12 +123,19 @@ impl Flights {
 
     /// Nobody joins the question about this token any more, and its answer is not kept.
     pub(super) fn disown(&mut self, key: &Key) {
+        self.forgettings += 1;
         self.newest.remove(key);
     }
 
     /// As [`disown`](Self::disown), for all tokens.
     pub(super) fn disown_all(&mut self) {
+        self.forgettings += 1;
         self.newest.clear();
+    }
+
+    /// Tells whether anything was forgotten in between.
+    pub(super) fn forgettings(&self) -> u64 {
+        self.forgettings
     }
 
     /// Takes all tasks, to be ended outside of the lock.

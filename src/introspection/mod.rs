@@ -122,7 +122,7 @@ impl Introspector {
         self.0.answers.as_ref().map_or(Answer::Now(Ok(())), |answers| answers.forget(key))
     }
 
-    /// Forgets every answer, and uses no shared one that was asked for before `now`.
+    /// Forgets every answer, and uses no shared one that was asked for at `now` or before.
     pub(crate) fn forget_all(&self, now: Timestamp) {
         let mut flights = self.0.flights();
         flights.disown_all();

@@ -77,34 +77,34 @@ impl Question {
         if let Err(unavailable) = &said {
             self.core.emit_failure(unavailable);
         }
-        let keep = self.land(&said);
-        if let Ok(said) = said
-            && keep
+        let kept = self.land(&said);
+        if let (Ok(said), Some(forgettings)) = (said, kept)
             && said.own
         {
-            self.share(said).await;
+            self.share(said, forgettings).await;
         }
         if let Some(fetcher) = &self.core.fetcher {
             self.core.endpoint.refresh(fetcher).await;
         }
     }
 
-    /// Tells everybody who waits. The answer is kept before they go on, unless it is not the newest any more.
-    fn land(&self, said: &Result<Said, Unavailable>) -> bool {
-        let keep = {
+    /// Tells everybody who waits. The answer is kept before they go on, unless it is not the newest any more; then the
+    /// count of forgettings at that moment is given back.
+    fn land(&self, said: &Result<Said, Unavailable>) -> Option<u64> {
+        let kept = {
             let mut flights = self.core.flights();
             let newest = flights.land(&self.key, self.ticket);
             if let (true, Ok(said)) = (newest, said) {
                 self.core.cache.put(self.key, &said.statement, said.asked_at);
             }
-            newest
+            newest.then(|| flights.forgettings())
         };
         let outcome = match said {
             Ok(said) => Ok(Reply { asked_at: said.asked_at, state: said.statement.state.clone() }),
             Err(unavailable) => Err(unavailable.clone()),
         };
         self.landing.send_replace(Some(outcome));
-        keep
+        kept
     }
 
     async fn answer(&self) -> Result<Said, Unavailable> {
@@ -239,8 +239,9 @@ impl Question {
         usable.then_some(Said { statement, asked_at, own: false })
     }
 
-    /// Lets the other replicas have the answer. That it fails costs them a question.
-    async fn share(&self, Said { statement, asked_at, .. }: Said) {
+    /// Lets the other replicas have the answer. That it fails costs them a question. Should somebody forget answers
+    /// while it is on its way, it is taken back: it may be the very one.
+    async fn share(&self, Said { statement, asked_at, .. }: Said, forgettings: u64) {
         let Some(answers) = &self.core.answers else { return };
         let keep_until = self.core.cache.lifetimes().end(&statement, asked_at);
         let now = self.core.clock.now();
@@ -253,6 +254,10 @@ impl Question {
         };
         let answer = StoredAnswer { body: Secret::new(body), asked_at };
         let _ = timeout(STORE_TIMEOUT, answers.put(self.key, answer, keep_until, now).wait()).await;
+        let forgotten = self.core.flights().forgettings() != forgettings;
+        if forgotten {
+            let _ = timeout(STORE_TIMEOUT, answers.forget(self.key).wait()).await;
+        }
     }
 }
 

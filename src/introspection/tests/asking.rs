@@ -168,3 +168,13 @@ fn without_a_runtime_a_token_is_not_judged() {
     let Answer::Now(outcome) = asker.introspector.ask(TOKEN, Need::Cached, T) else { panic!("asked") };
     assert_eq!(ends(outcome), Ends::NotJudged("no_runtime"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_landed_since_the_caller_looked_is_used() {
+    let server = Server::new(Says::Active);
+    let asker = server.asker();
+    assert_eq!(asker.ask(TOKEN).await, Ends::Active);
+    let core = &asker.introspector.0;
+    let late = core.fly(core.key(TOKEN), TOKEN, Need::Cached, T);
+    assert!(matches!(late, Answer::Now(Ok(_))));
+}

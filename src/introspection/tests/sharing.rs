@@ -11,7 +11,10 @@ use crate::store::{AnswerStore, StoredAnswer};
 struct Shelf {
     kept: Mutex<HashMap<[u8; 32], (StoredAnswer, Timestamp)>>,
     broken: Mutex<Option<&'static str>>,
+    /// How long an answer of the store takes.
+    delay: Mutex<Duration>,
     looked: AtomicI64,
+    put: Mutex<Vec<[u8; 32]>>,
 }
 
 impl Shelf {
@@ -23,7 +26,23 @@ impl Shelf {
         match *self.broken.lock().unwrap() {
             Some("silent") => Answer::Later(Box::pin(pending())),
             Some(why) => Answer::Later(Box::pin(async move { Err(StoreError::new(why)) })),
-            None => Answer::Now(Ok(answer)),
+            None => {
+                let delay = *self.delay.lock().unwrap();
+                Answer::Later(Box::pin(async move {
+                    sleep(delay).await;
+                    Ok(answer)
+                }))
+            }
+        }
+    }
+
+    /// What was sent before arrives after what was sent later.
+    fn arrives_late(&self) {
+        let body = Secret::new(br#"{"active":true}"#.to_vec());
+        let mut kept = self.kept.lock().unwrap();
+        for key in self.put.lock().unwrap().iter() {
+            let answer = StoredAnswer { body: body.clone(), asked_at: T };
+            kept.insert(*key, (answer, T.plus(Duration::from_secs(30))));
         }
     }
 
@@ -46,6 +65,7 @@ impl AnswerStore for Shelf {
         keep_until: Timestamp,
         _: Timestamp,
     ) -> Answer<Result<(), StoreError>> {
+        self.put.lock().unwrap().push(key);
         self.kept.lock().unwrap().insert(key, (answer, keep_until));
         self.answer(())
     }
@@ -145,6 +165,37 @@ async fn what_is_forgotten_is_forgotten_in_the_store_too() {
     assert_eq!(server.count(), 3, "shared answers of before are not used");
     shelf.breaks(Some("down"));
     assert!(asker.introspector.forget(TOKEN).wait().await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_joins_while_the_store_is_asked_gets_nothing_older_than_they_need() {
+    let (server, shelf) = (Server::new(Says::Active), Arc::new(Shelf::default()));
+    assert_eq!(replica(&server, &shelf).ask(TOKEN).await, Ends::Active);
+    *shelf.delay.lock().unwrap() = Duration::from_millis(100);
+    for need in [Need::Anew, Need::NotBefore(T.plus(Duration::from_secs(1)))] {
+        let before = server.count();
+        let asker = replica(&server, &shelf);
+        asker.wall.pass(5);
+        let (cached, strict) = (asker.ask_behind(TOKEN, Need::Cached), asker.ask_behind(TOKEN, need));
+        assert_eq!((cached.await.unwrap(), strict.await.unwrap()), (Ends::Active, Ends::Active));
+        assert_eq!(server.count(), before + 1, "one question for both, but the issuer's own answer");
+        shelf.kept.lock().unwrap().values_mut().for_each(|(answer, _)| answer.asked_at = T);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_forgotten_on_its_way_to_the_store_is_taken_back() {
+    let (server, shelf) = (Server::new(Says::Active), Arc::new(Shelf::default()));
+    *shelf.delay.lock().unwrap() = Duration::from_millis(100);
+    let asker = replica(&server, &shelf);
+    assert_eq!(asker.ask(TOKEN).await, Ends::Active);
+    pass(50).await;
+    let forgetting = asker.introspector.forget(TOKEN);
+    asker.introspector.forget_all(T);
+    shelf.arrives_late();
+    forgetting.wait().await.unwrap();
+    pass(1000).await;
+    assert_eq!(shelf.kept(), 0);
 }
 
 /// Answers are told apart by issuer, client and what is demanded of them; the key holds no token.
