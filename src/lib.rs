@@ -80,6 +80,7 @@
 //! | `axum` (default) | the extractors, `ResourceServer::metadata` |
 //! | `http-client` (default) | the built-in HTTPS client; without it, bring a [`transport`] |
 //! | `metrics` | counters, gauges and a histogram through the `metrics` facade |
+//! | `redis` | [`store::RedisStore`]: proofs, rules and answers that several replicas share |
 //! | `test-util` | [`mod@test`]: real signatures without sockets |
 //! | `dev-server` | [`dev`]: an authorization server on loopback |
 //!

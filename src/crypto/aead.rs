@@ -23,18 +23,29 @@ impl SealingKey {
 
     /// Nonce, ciphertext and tag; `None` when the system has no randomness to give.
     pub(crate) fn seal(&self, content: &[u8]) -> Option<Vec<u8>> {
+        self.seal_for(content, &[])
+    }
+
+    /// The same, for a place of its own: it opens together with `place` only, which is not part of it.
+    pub(crate) fn seal_for(&self, content: &[u8], place: &[u8]) -> Option<Vec<u8>> {
         let nonce = random::<NONCE_LEN>()?;
         let mut sealed = content.to_vec();
-        self.0.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut sealed).ok()?;
+        self.0.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(place), &mut sealed).ok()?;
         sealed.splice(..0, nonce);
         Some(sealed)
     }
 
     /// The content, if this key sealed it and nobody touched it.
     pub(crate) fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        self.open_for(sealed, &[])
+    }
+
+    /// The content, if this key sealed it for this place.
+    pub(crate) fn open_for(&self, sealed: &[u8], place: &[u8]) -> Option<Vec<u8>> {
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let mut content = sealed.to_vec();
-        let length = self.0.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::empty(), &mut content).ok()?.len();
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let length = self.0.open_in_place(nonce, Aad::from(place), &mut content).ok()?.len();
         content.truncate(length);
         Some(content)
     }
@@ -54,6 +65,9 @@ mod tests {
         assert!(SealingKey::derive(b"secret", b"two").unwrap().open(&sealed).is_none());
         assert!(SealingKey::derive(b"Secret", b"one").unwrap().open(&sealed).is_none());
         assert_ne!(key.seal(b"content").unwrap(), sealed, "no two seals are alike");
+        let placed = key.seal_for(b"content", b"here").unwrap();
+        assert_eq!(key.open_for(&placed, b"here").as_deref(), Some(&b"content"[..]));
+        assert!(key.open_for(&placed, b"there").is_none() && key.open(&placed).is_none());
     }
 
     proptest! {

@@ -27,6 +27,8 @@ mod answers;
 pub mod contract;
 mod denylist;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -40,6 +42,8 @@ use crate::time::Timestamp;
 pub use self::answers::{AnswerStore, StoredAnswer};
 pub use self::denylist::{Denied, DenyRule, Denylist, Marks, Standing};
 pub use self::memory::{MemoryDenylist, MemoryReplayStore};
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisStore, RedisStoreBuilder, StoreKey};
 
 /// An answer that is there, or on its way.
 ///

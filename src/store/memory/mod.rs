@@ -95,15 +95,28 @@ impl MemoryReplayStore {
         shards.sum::<usize>() + self.shards.len() * size_of::<Padded>() + size_of::<Self>()
     }
 
+    /// Whether `entry` is here, and will be until its `keep_until`. Nothing is inserted.
+    #[cfg(feature = "redis")]
+    pub(crate) fn remembers(&self, entry: &ReplayEntry) -> bool {
+        let (digest, hash, own) = self.place(entry);
+        let shard = self.shards.get(own).and_then(|shard| shard.0.lock().ok());
+        shard.is_some_and(|shard| shard.keeps(digest, hash, last_second(entry.keep_until)).unwrap_or(false))
+    }
+
+    /// What is kept of an entry, its hash, and the number of its shard: the topmost bits choose that, the lowest the
+    /// chain in it.
+    fn place(&self, entry: &ReplayEntry) -> (u128, u64, usize) {
+        let [digest @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = entry.key;
+        let digest = u128::from_be_bytes(digest);
+        let hash = self.hasher.hash_one(digest);
+        (digest, hash, (hash >> 58) as usize)
+    }
+
     fn judge(&self, entry: ReplayEntry, now: Timestamp) -> Result<Replay, Corrupt> {
         if entry.issued_at < self.born {
             return Ok(Replay::BeforeBirth);
         }
-        let [digest @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = entry.key;
-        let digest = u128::from_be_bytes(digest);
-        let hash = self.hasher.hash_one(digest);
-        // The topmost bits choose the shard, the lowest the chain in it.
-        let own = (hash >> 58) as usize;
+        let (digest, hash, own) = self.place(&entry);
         loop {
             let verdict = self.judge_in(own, digest, hash, entry.keep_until, now)?;
             if verdict != Replay::Full || !self.make_room(own, now)? {

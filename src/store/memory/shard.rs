@@ -89,6 +89,15 @@ impl<T: Copy + Default> Shard<T> {
         Ok(())
     }
 
+    /// Whether `digest` is here, and until `until` at least.
+    #[cfg(feature = "redis")]
+    pub(super) fn keeps(&self, digest: u128, hash: u64, until: i64) -> Result<bool, Corrupt> {
+        match self.seek(digest, hash)? {
+            NONE => Ok(false),
+            link => Ok(self.slot(link)?.until >= until),
+        }
+    }
+
     /// Remembers what was not found.
     pub(super) fn insert(&mut self, digest: u128, hash: u64, until: i64, kept: T) -> Result<(), Corrupt> {
         if self.chains.is_empty() {
