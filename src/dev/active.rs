@@ -28,5 +28,5 @@ fn unasked(server: &AuthorizationServer, token: &str) -> Option<Issued> {
         return None;
     }
     claims.remove("token_type");
-    Some(Issued { claims, grant: None })
+    Some(Issued { claims, grant: None, status: None })
 }

@@ -58,6 +58,7 @@ mod refusal;
 mod revoke;
 mod routes;
 mod server;
+mod status;
 #[cfg(test)]
 mod tests;
 mod token;

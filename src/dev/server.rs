@@ -47,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) acr_values: Vec<String>,
     /// Every client gets opaque access tokens.
     pub(crate) has_opaque_tokens: bool,
+    /// Signed tokens have a place in a status list.
+    pub(crate) has_status_list: bool,
 }
 
 /// Who answers when a client asks for a user's consent.

@@ -1,9 +1,13 @@
 //! The server over real loopback sockets. Every wait ends: by an answer, by an end of the connection, or by `within`.
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod authorization;
 #[cfg(test)]
 mod dpop;
+#[cfg(test)]
+mod events;
 #[cfg(test)]
 mod flow;
 #[cfg(test)]
@@ -249,6 +253,7 @@ async fn tokens_are_minted_without_asking_and_follow_the_settings() {
     assert_eq!(dev.tokens_issued(), 0);
 }
 
+/// DAS-17: a socket that others reach is refused.
 #[tokio::test]
 async fn settings_that_would_mislead_are_refused_at_the_start() {
     for address in ["0.0.0.0:0", "192.0.2.1:0", "[::]:0"] {

@@ -41,6 +41,7 @@ pub struct DevServerBuilder {
     audience: Option<String>,
     listeners: Vec<(String, Option<String>)>,
     has_opaque_tokens: bool,
+    has_status_list: bool,
     dpop_nonce: bool,
     lifetimes: Lifetimes,
     clock: Arc<dyn Clock>,
@@ -61,6 +62,7 @@ impl DevServerBuilder {
             audience: None,
             listeners: Vec::new(),
             has_opaque_tokens: false,
+            has_status_list: false,
             dpop_nonce: false,
             lifetimes: LIFETIMES,
             clock: Arc::new(SystemClock),
@@ -158,6 +160,14 @@ impl DevServerBuilder {
     /// Gives every client access tokens that must be introspected (RFC 7662), and that begin with `opq_`.
     pub const fn opaque_tokens(mut self) -> Self {
         self.has_opaque_tokens = true;
+        self
+    }
+
+    /// Gives each signed access token of the endpoint a place in the status list at `{issuer}/status/0`
+    /// (draft-ietf-oauth-status-list), in which it becomes invalid when it is revoked or its session ends. The other
+    /// lists are yours, by [`set_status`](crate::dev::DevServer::set_status).
+    pub const fn status_list(mut self) -> Self {
+        self.has_status_list = true;
         self
     }
 

@@ -17,6 +17,7 @@ use crate::dev::listen::{OwnedListener, gone};
 use crate::dev::metadata::members;
 use crate::dev::routes::routes;
 use crate::dev::server::{AuthorizationServer, Consent, Settings};
+use crate::dev::status;
 use crate::dev::users::Users;
 use crate::mint::authority::Authority;
 
@@ -80,10 +81,14 @@ impl DevServerBuilder {
             consent: self.consent,
             acr_values: self.acr_values,
             has_opaque_tokens: self.has_opaque_tokens,
+            has_status_list: self.has_status_list,
         };
         let authority = Authority::new(format!("{origin}{}", self.issuer_path), self.algorithm)?;
         authority.state().clock = self.clock;
         authority.state().members = members(authority.issuer(), self.algorithm, &clients, &settings);
+        if settings.has_status_list {
+            authority.state().status_lists.insert(status::LIST, status::list());
+        }
         let dpop = Dpop::new(origin, self.dpop_nonce, authority.now())?;
         let events = Events::new(listeners);
         Ok(AuthorizationServer::new(Arc::new(authority), settings, clients, users, dpop, events))

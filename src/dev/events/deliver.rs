@@ -20,7 +20,7 @@ use crate::dev::server::AuthorizationServer;
 /// How long a listener may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The waits before the second and the third attempt.
-const WAITS: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
+const WAITS: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(500)];
 
 type Sender = Client<HttpConnector, Full<Bytes>>;
 

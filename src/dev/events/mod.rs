@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::dev::audit::AuditKind;
 use crate::dev::grants::Session;
-use crate::dev::refusal::Refusal;
 use crate::dev::server::AuthorizationServer;
+use crate::mint::MintError;
 use crate::time::Timestamp;
 
 pub(crate) use deliver::deliver;
@@ -110,13 +110,13 @@ pub(crate) fn session_ended(
     let subject = session.map(|session| session.subject.as_str());
     let made = server.events.listeners.iter().map(|listener| {
         let set = tokens::session_revoked(server, listener, sid, subject, why, now)?;
-        Ok::<_, Refusal>((listener.url.clone(), HeaderValue::from_static("application/secevent+jwt"), set))
+        Ok::<_, MintError>((listener.url.clone(), HeaderValue::from_static("application/secevent+jwt"), set))
     });
     let took_part = |id: &str| session.is_some_and(|session| session.clients().any(|client| client == id));
     let clients = server.clients.iter().filter(|client| !client.resources.is_empty() || took_part(&client.id));
     let logouts =
         clients.filter_map(|client| Some((client, client.backchannel_logout_uri.as_ref()?))).map(|(client, url)| {
-            let token = tokens::logout_token(server, &client.id, sid, subject, now)?;
+            let token = tokens::logout_token(server, &client.id, sid, subject)?;
             let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
             Ok((url.clone(), content_type, format!("logout_token={token}")))
         });
@@ -136,4 +136,4 @@ pub(crate) fn url(text: &str) -> Option<Uri> {
     (url.scheme_str() == Some("http") && url.host().is_some()).then_some(url)
 }
 
-type Made = Result<String, Refusal>;
+type Made = Result<String, MintError>;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{State, digest};
+use super::{Digest, State, digest};
 use crate::dev::grants::shelf::Full;
 use crate::time::Timestamp;
 
@@ -14,6 +14,8 @@ pub(crate) struct Issued {
     pub(crate) claims: Map<String, Value>,
     /// The grant with which it ends; none where no user took part.
     pub(crate) grant: Option<String>,
+    /// Its place in the status list.
+    pub(crate) status: Option<u64>,
 }
 
 /// How long a revocation is remembered: no token of this server lives longer unless a test makes it so.
@@ -39,10 +41,27 @@ impl State {
         self.revoked.put(digest(token), (), now.plus(REVOKED_MEMORY), now)
     }
 
+    /// A place in the status list for one more token; each is given again after very many others.
+    pub(crate) fn next_status(&mut self, len: u64) -> u64 {
+        let place = self.statuses % len.max(1);
+        self.statuses = self.statuses.wrapping_add(1);
+        place
+    }
+
+    /// The place of each token that has one, and whether the token was ended.
+    pub(crate) fn statuses(&self, now: Timestamp) -> impl Iterator<Item = (u64, bool)> {
+        let issued = self.issued.iter(now);
+        issued.filter_map(move |(key, issued)| Some((issued.status?, self.is_ended_by_hash(key, issued, now))))
+    }
+
     /// Whether the token, its grant or its session was ended.
     pub(crate) fn is_ended(&self, token: &str, issued: &Issued, now: Timestamp) -> bool {
+        self.is_ended_by_hash(&digest(token), issued, now)
+    }
+
+    fn is_ended_by_hash(&self, key: &Digest, issued: &Issued, now: Timestamp) -> bool {
         let sid = issued.claims.get("sid").and_then(Value::as_str);
-        self.revoked.get(&digest(token), now).is_some()
+        self.revoked.get(key, now).is_some()
             || issued.grant.as_deref().is_some_and(|grant| !self.is_live(grant, now))
             || sid.is_some_and(|sid| self.has_ended(sid, now))
     }

@@ -10,6 +10,7 @@ mod refresh;
 mod sessions;
 pub(crate) mod shelf;
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -42,11 +43,9 @@ const MOST_GRANTS: usize = 16_384;
 const MOST_TOKENS: usize = 65_536;
 
 /// Everything that the server remembers.
-#[derive(Debug)]
 pub(crate) struct Grants(Mutex<State>);
 
 /// What is under the lock.
-#[derive(Debug)]
 pub(crate) struct State {
     /// By hash of the code.
     codes: Shelf<Digest, Code>,
@@ -66,6 +65,8 @@ pub(crate) struct State {
     issued: Shelf<Digest, Issued>,
     /// Access tokens that were revoked before their end.
     revoked: Shelf<Digest, ()>,
+    /// How many places of the status list were given.
+    statuses: u64,
 }
 
 /// What a user agreed to, and how the user was known.
@@ -106,12 +107,20 @@ impl Grants {
             grants: Shelf::new(MOST_GRANTS),
             issued: Shelf::new(MOST_TOKENS),
             revoked: Shelf::new(MOST_TOKENS),
+            statuses: 0,
         }))
     }
 
     /// The state is sound between any two statements, so a panic elsewhere while it was held changes nothing.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What clients and users have sent is theirs.
+impl fmt::Debug for Grants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grants").finish_non_exhaustive()
     }
 }
 

@@ -20,6 +20,7 @@ use http_body::Frame;
 
 use crate::dev::endpoint::Endpoint;
 use crate::dev::server::AuthorizationServer;
+use crate::dev::status;
 use crate::mint::fault::ConnectionFailed;
 
 pub(crate) type Shared = Arc<AuthorizationServer>;
@@ -53,6 +54,7 @@ fn troubled(server: &Shared, endpoint: Endpoint, methods: MethodRouter<Shared>) 
 
 async fn document(State(server): State<Shared>, request: Request) -> Response {
     let (request, _) = request.into_parts();
+    status::refresh(&server, server.now());
     match server.authority.answer(&request).await {
         Ok(response) => response.map(Body::new),
         Err(failed) => Response::new(Body::new(BrokenOff(failed))),

@@ -9,6 +9,7 @@ use crate::dev::clients::Client;
 use crate::dev::grants::{Consented, Issued};
 use crate::dev::refusal::Refusal;
 use crate::dev::server::AuthorizationServer;
+use crate::dev::status;
 use crate::mint::claims;
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
@@ -39,15 +40,17 @@ impl AccessToken<'_> {
     pub(crate) fn issue(&self, server: &AuthorizationServer, now: Timestamp) -> Result<String, Refusal> {
         // Whole seconds, as clients count them.
         let now = Timestamp::from_secs(now.as_secs());
-        let claims = self.claims(server, now)?;
-        let token = if self.client.has_opaque_tokens || server.settings.has_opaque_tokens {
+        let mut claims = self.claims(server, now)?;
+        let is_opaque = self.client.has_opaque_tokens || server.settings.has_opaque_tokens;
+        let status = if is_opaque { None } else { status::give(server, &mut claims) };
+        let token = if is_opaque {
             format!("{OPAQUE_PREFIX}{}", b64(&random::<32>().ok_or(Refusal::Server)?))
         } else {
             let key = server.authority.state().keys.current()?;
             let header = json!({ "typ": "at+jwt", "alg": key.algorithm().as_str(), "kid": key.kid() });
             key.sign(&header, &claims)?
         };
-        let issued = Issued { claims, grant: self.grant.map(str::to_owned) };
+        let issued = Issued { claims, grant: self.grant.map(str::to_owned), status };
         server.grants.lock().keep_issued(&token, issued, now.plus(self.lifetime), now)?;
         server.counts.tokens.add_one();
         Ok(token)
