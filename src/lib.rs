@@ -106,7 +106,6 @@ mod jwt;
 mod discovery;
 mod introspection;
 mod jwks;
-#[allow(dead_code, reason = "logout and security events are not routed yet")]
 mod revocation;
 
 mod reject;

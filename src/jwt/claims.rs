@@ -132,7 +132,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor<'_> {
                 "cnf" => {
                     claims.confirmation = Some(self.shaped(&mut members, "cnf", Confirmations(self.strict))?);
                 }
-                "status" => claims.status = Some(self.shaped(&mut members, "status", StatusShape(self.strict))?),
+                "status" => claims.status = self.shaped(&mut members, "status", StatusShape(self.strict))?,
                 "act" => {
                     self.shaped(&mut members, "act", ActorShape(self.strict))?;
                     claims.has_actor = true;

@@ -13,7 +13,6 @@ pub(crate) mod jwk;
 pub(crate) mod profile;
 pub(crate) mod rules;
 pub(crate) mod shapes;
-#[allow(dead_code, reason = "logout and security events are not routed yet")]
 pub(crate) mod signed;
 pub(crate) mod statement;
 mod texts;

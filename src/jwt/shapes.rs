@@ -13,23 +13,50 @@ pub(crate) struct StatusReference {
     pub(crate) idx: u64,
 }
 
-/// Reads `status`: an object with `status_list`, the only mechanism that is understood. A token that names another one
-/// alone asks to be looked up where nobody can.
+/// Reads `status`. One that is no object, or that names other mechanisms alone, is somebody else's and refers to no list.
 pub(crate) struct StatusShape<'r>(pub(crate) Strict<'r>);
 
 impl<'de> DeserializeSeed<'de> for StatusShape<'_> {
-    type Value = StatusReference;
+    type Value = Option<StatusReference>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
+        deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for StatusShape<'_> {
-    type Value = StatusReference;
+    type Value = Option<StatusReference>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with status_list")
+        f.write_str("any JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Self::Value, A::Error> {
+        self.0.visit_seq(elements).map(|()| None)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
@@ -40,7 +67,7 @@ impl<'de> Visitor<'de> for StatusShape<'_> {
                 _ => members.next_value_seed(inner)?,
             }
         }
-        reference.ok_or_else(|| A::Error::missing_field("status_list"))
+        Ok(reference)
     }
 }
 
@@ -174,15 +201,18 @@ mod tests {
         RawClaims::parse(payload).err()
     }
 
+    /// TSL-02: a place is a whole number that is not negative, and an address.
     #[test]
     fn a_status_reference_has_a_whole_index_and_an_address() {
         let claims = RawClaims::parse(r#"{"status":{"other":{},"status_list":{"idx":7,"uri":"https://a/1","x":1}}}"#);
         let status = claims.unwrap().status.unwrap();
         assert_eq!((status.idx, &*status.uri), (7, "https://a/1"));
+        for status in [r#""active""#, "7", "true", "null", "[1]", "{}", r#"{"other":{}}"#] {
+            let claims = RawClaims::parse(&format!(r#"{{"status":{status}}}"#)).map(|claims| claims.status.is_none());
+            assert_eq!(claims, Ok(true), "{status}");
+        }
         for status in [
-            r#""x""#,
-            "{}",
-            r#"{"other":{}}"#,
+            r#"{"status_list":"https://a/1"}"#,
             r#"{"status_list":{"idx":-1,"uri":"u"}}"#,
             r#"{"status_list":{"idx":1.5,"uri":"u"}}"#,
             r#"{"status_list":{"idx":"0","uri":"u"}}"#,

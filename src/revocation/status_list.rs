@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_zlib_with_limit};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::crypto::b64_decode;
 use crate::jwt::json::{self, NumericDate, Text, present};
@@ -196,48 +195,6 @@ impl ListToken {
         };
         let list = StatusList::parse(raw.status_list.bits, &raw.status_list.lst.0)?;
         Ok(Self { list, expires_at, ttl })
-    }
-}
-
-/// Where a token's status stands: its `status.status_list` (section 6.2).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Reference {
-    pub(crate) uri: Box<str>,
-    pub(crate) idx: u64,
-}
-
-/// The member is there and not as it must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BadReference;
-
-impl Reference {
-    /// From a payload that was read strictly before. A `status` that is no object, or that refers to other mechanisms
-    /// alone, refers to no list.
-    pub(crate) fn of(payload: &str) -> Result<Option<Self>, BadReference> {
-        #[derive(Deserialize)]
-        struct Claims<'p> {
-            #[serde(borrow)]
-            status: Option<&'p RawValue>,
-        }
-        #[derive(Deserialize)]
-        struct Mechanisms<'p> {
-            #[serde(borrow, default, deserialize_with = "present")]
-            status_list: Option<&'p RawValue>,
-        }
-        #[derive(Deserialize)]
-        struct Place<'p> {
-            #[serde(borrow)]
-            uri: Text<'p>,
-            idx: u64,
-        }
-        let claims: Claims<'_> = serde_json::from_str(payload).map_err(|_unread| BadReference)?;
-        let Some(status) = claims.status.map(|status| status.get()).filter(|status| status.starts_with('{')) else {
-            return Ok(None);
-        };
-        let mechanisms: Mechanisms<'_> = serde_json::from_str(status).map_err(|_unread| BadReference)?;
-        let Some(place) = mechanisms.status_list else { return Ok(None) };
-        let place: Place<'_> = json::from_slice(place.get().as_bytes()).map_err(|_unread| BadReference)?;
-        Ok(Some(Self { uri: place.uri.0.into(), idx: place.idx }))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod authenticate;
 pub(crate) mod config;
+mod events;
 pub(crate) mod issuer;
 mod judge;
 mod lists;

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::ResourceServer;
+use super::issuer::Trust;
+use super::{ResourceServer, State};
 use crate::observe::Event;
 use crate::store::{Denied, DenyRule, StoreError};
 use crate::time::Timestamp;
@@ -95,15 +96,12 @@ impl ResourceServer {
         let Some((_, trust)) = state.trusted(&issuer) else { return Err(RevokeError::IssuerUnknown) };
         let (now, leeway) = (state.context.now(), trust.rules.leeway);
         let end = expires_at.unwrap_or_else(|| now.plus(lasting.unwrap_or(state.rules_live)));
-        let kind = denied.kind();
         let rule = DenyRule::new(issuer, denied, end.plus(leeway));
         let rule = match issued_until {
             Some(moment) => rule.issued_until(moment),
             None => rule,
         };
-        let told = state.denylist.deny(rule, now).wait().await;
-        state.context.observers.emit(&Event::RuleAdded { issuer: &trust.issuer, kind });
-        told.map_err(RevokeError::Store)
+        state.add_rule(trust, rule, now).await.map_err(RevokeError::Store)
     }
 
     /// Refuses the token of this request from now on, here and wherever the denylist is shared.
@@ -124,6 +122,15 @@ impl ResourceServer {
             Some(forgotten) => forgotten.wait().await.map_err(RevokeError::Store),
             None => Ok(()),
         }
+    }
+}
+
+impl State {
+    pub(super) async fn add_rule(&self, trust: &Trust, rule: DenyRule, now: Timestamp) -> Result<(), StoreError> {
+        let kind = rule.denied().kind();
+        let told = self.denylist.deny(rule, now).wait().await;
+        self.context.observers.emit(&Event::RuleAdded { issuer: &trust.issuer, kind });
+        told
     }
 }
 

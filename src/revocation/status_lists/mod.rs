@@ -29,6 +29,7 @@ pub(crate) use self::list::List;
 use crate::jwt::signed::IssuerKeys;
 use crate::observe::{Detail, Event, Observers};
 use crate::revocation::status_list::Status;
+#[cfg(test)]
 use crate::store::Answer;
 use crate::time::{Clock, Timestamp};
 use crate::transport::fetch::Fetcher;
@@ -125,7 +126,8 @@ impl StatusLists {
     }
 
     /// What the list at `uri` says of the token at `idx`.
-    pub(crate) fn check(&self, uri: &str, idx: u64, now: Timestamp) -> Answer<Result<Checked, StatusUnavailable>> {
+    #[cfg(test)]
+    fn check(&self, uri: &str, idx: u64, now: Timestamp) -> Answer<Result<Checked, StatusUnavailable>> {
         match self.list(uri, now) {
             Ok(list) => list.check(idx, now),
             Err(unavailable) => Answer::Now(Err(unavailable)),

@@ -45,6 +45,7 @@ pub struct Issuer {
     /// Something was set that only an issuer has that is asked.
     asked_in_vain: bool,
     status_list_origins: Vec<String>,
+    event_audiences: Vec<String>,
 }
 
 impl Issuer {
@@ -67,6 +68,7 @@ impl Issuer {
             online: None,
             asked_in_vain: false,
             status_list_origins: Vec::new(),
+            event_audiences: Vec::new(),
         }
     }
 
@@ -134,6 +136,15 @@ impl Issuer {
     #[must_use]
     pub fn status_list_origin(mut self, origin: impl Into<String>) -> Self {
         self.status_list_origins.push(origin.into());
+        self
+    }
+
+    /// The name under which this issuer sends logout tokens and security events to
+    /// [`ResourceServer::events`](crate::ResourceServer::events): a client identifier, or the audience of a stream. May be
+    /// called repeatedly; unless it is, the audiences of access tokens and the client as whom the issuer is asked.
+    #[must_use]
+    pub fn event_audience(mut self, audience: impl Into<String>) -> Self {
+        self.event_audiences.push(audience.into());
         self
     }
 

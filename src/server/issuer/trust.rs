@@ -52,8 +52,9 @@ pub(crate) struct Trust {
     /// Its status lists; none where nothing can be fetched.
     pub(crate) lists: Option<StatusLists>,
     /// For what it signs besides access tokens.
-    #[allow(dead_code, reason = "logout and security events are not routed yet")]
     pub(in crate::server) keys: Arc<DocumentKeys>,
+    /// The names under which it sends logout tokens and security events.
+    pub(in crate::server) event_audiences: Vec<Box<str>>,
     pub(crate) report_lifetime: Option<Duration>,
     tended_at: AtomicI64,
 }
@@ -141,6 +142,11 @@ impl Issuer {
             ring: Arc::clone(&ring),
             algorithms: algorithms.as_slice().into(),
         });
+        let client = self.online.as_ref().and_then(|online| online.client.client_id());
+        let event_audiences = match self.event_audiences.as_slice() {
+            [] => audiences.iter().map(String::as_str).chain(client).map(Box::from).collect(),
+            own => own.iter().map(|audience| audience.as_str().into()).collect(),
+        };
         let hosts: Vec<_> = self.status_list_origins.iter().filter_map(|origin| authority(origin)).collect();
         let selector = self.online.as_ref().and_then(|online| online.selector.clone());
         let online = self.online.zip(fetcher.clone());
@@ -161,6 +167,7 @@ impl Issuer {
                 proves_dpop: around.proves_dpop,
             },
             verifies: self.verifies,
+            event_audiences,
             ring,
             keys,
             issuer,
