@@ -6,6 +6,7 @@ mod support;
 mod tools;
 
 mod access_tokens;
+mod authorization_server;
 mod back_pressure;
 mod bearer;
 mod cached_verdicts;
