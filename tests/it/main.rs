@@ -20,6 +20,7 @@ mod events;
 mod freshness;
 mod http_authentication;
 mod introspection;
+mod introspection_outage;
 mod jose;
 mod jwt_best_practice;
 mod outage;
