@@ -11,6 +11,7 @@
 //! | `/public`, `/ready` | everybody |
 //! | `/me` | every valid token |
 //! | `/read`, `/write`, `/admin` | the scope `orders:read`, `orders:write`, `admin` |
+//! | `POST /logout` | every valid token: it is the last request that passes with it |
 //!
 //! Look at the log, on standard error: each refusal says why, and no line holds a token. Each `OAUTH_` variable may also
 //! be given as `<NAME>_FILE`, the path of a file that holds the value.
@@ -27,6 +28,21 @@
 //! | `OAUTH_ROLES_AT` | further paths of roles in the token, separated by commas |
 //! | `OAUTH_ALGORITHMS` | accepted algorithms, separated by commas; all supported ones by default |
 //! | `OAUTH_JWKS_URI`, `OAUTH_JWKS_FILE` | where the keys of a single issuer are; discovered by default |
+//! | `OAUTH_KIND` | the tokens of a single issuer: `jwt` (default), `opaque` or `hybrid` |
+//! | `OAUTH_CONFIRM_ONLINE` | `true` lets a single issuer of JWTs be asked where a route wants its own word |
+//! | `OAUTH_CLIENT_AUTH` | how this service proves itself: `secret_basic` (default), `secret_post`, `private_key_jwt`, `bearer` |
+//! | `OAUTH_CLIENT_ID`, `OAUTH_CLIENT_SECRET` | as whom this service asks |
+//! | `OAUTH_CLIENT_KEY_FILE`, `OAUTH_CLIENT_KEY_ID`, `OAUTH_CLIENT_KEY_ALGORITHM` | the private key of `private_key_jwt` |
+//! | `OAUTH_INTROSPECTION_ENDPOINT` | where the issuer is asked; discovered by default |
+//! | `OAUTH_SIGNED_ANSWERS` | `true` takes only answers that the issuer has signed |
+//! | `OAUTH_CACHE_SECONDS` | how long an answer that a token is active serves: 30 by default |
+//! | `OAUTH_CACHE_UNTIL_EXP` | `true` lets it serve until the token's `exp` |
+//! | `OAUTH_CACHE_REFUSALS_SECONDS` | how long an answer that a token is not active serves: 5 by default |
+//! | `OAUTH_STATUS_LIST_ORIGINS` | origins of status lists besides the issuers' own, separated by commas |
+//! | `OAUTH_FRESHNESS` | `offline`, `denylist` (default), `always`, or a number of seconds |
+//! | `OAUTH_ON_INTROSPECTION_FAILURE`, `OAUTH_ON_STATUS_LIST_FAILURE` | `closed` (default), `open_and_counted`, or seconds |
+//! | `OAUTH_ON_DENYLIST_FAILURE`, `OAUTH_ON_REPLAY_FAILURE` | the same; 30 seconds by default for the denylist |
+//! | `OAUTH_RULES_LIVE_FOR_SECONDS` | how long a revocation is kept: 86400 by default |
 //! | `OAUTH_LEEWAY_SECONDS` | how far clocks may differ: 60 by default, at most 120 |
 //! | `OAUTH_MAX_LIFETIME_SECONDS` | refuses tokens that live longer |
 //! | `OAUTH_SCOPE_SEPARATOR` | the separator of hierarchical scopes, one character |
@@ -48,13 +64,13 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method, Request, StatusCode};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 use tower_http::cors::CorsLayer;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::trace::TraceLayer;
-use tower_oauth::{Granted, OAuthConfigBuilder, OAuthLayer, PathRules, ResourceServer, Token, layer};
+use tower_oauth::{Granted, OAuthConfigBuilder, OAuthLayer, PathRules, ResourceServer, RevokeError, Token, layer};
 use tracing_subscriber::EnvFilter;
 
 tower_oauth::scopes! {
@@ -74,6 +90,16 @@ fn routes() -> Router<ResourceServer> {
         .route("/read", get(|_: Granted<ReadOrders>| async { "the orders" }))
         .route("/write", get(|_: Granted<WriteOrders>| async { "written" }))
         .route("/admin", get(|_: Granted<Admin>| async { "the back office" }))
+        .route("/logout", post(logout))
+}
+
+/// Ends the token that the request came with, at once and whatever its issuer says of it.
+async fn logout(State(server): State<ResourceServer>, token: Token) -> Result<StatusCode, (StatusCode, String)> {
+    match server.revoke_token(token.authenticated()).await {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(error @ RevokeError::Unnamed) => Err((StatusCode::CONFLICT, error.to_string())),
+        Err(error) => Err((StatusCode::SERVICE_UNAVAILABLE, error.to_string())),
+    }
 }
 
 /// For the readiness probe of an orchestrator: whether the keys of every issuer are there.
@@ -92,7 +118,7 @@ async fn ready(State(server): State<ResourceServer>) -> StatusCode {
 fn app(server: &ResourceServer, origins: Vec<HeaderValue>) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET])
+        .allow_methods([Method::GET, Method::POST])
         .allow_headers([CONTENT_TYPE].into_iter().chain(layer::cors_allowed_headers()).collect::<Vec<_>>())
         .expose_headers(layer::cors_exposed_headers());
     let public = PathRules::new().public("/public").public("/ready");

@@ -232,6 +232,10 @@ async fn the_resource_server_is_configured_by_its_environment_alone() {
         let anybody = get(path, &format!("-X OPTIONS {elsewhere}")).await.to_lowercase();
         assert!(anybody.contains("access-control-allow-origin: *"), "{anybody}");
 
+        let last = get("/logout", &format!("-X POST -H 'Authorization: Bearer {reader}'")).await;
+        assert!(last.starts_with("HTTP/1.1 204 "), "{last}");
+        assert!(with("/me", &reader).await.starts_with("HTTP/1.1 401 "), "nothing passes after the logout");
+
         server.stop("-TERM").await;
         let log = log.await.unwrap();
         assert!(log.contains("refused") && log.contains("scope_missing"), "{log}");

@@ -118,6 +118,77 @@ async fn a_section_of_a_file_configures_everything() {
     assert!(toml::from_str::<OAuthConfig>("resource = \"https://rs.example\"\nrealms = 1").is_err());
 }
 
+/// What is wrong with a section of one issuer with these settings.
+fn told_of_issuer(settings: &str) -> String {
+    let section =
+        format!("resource = \"https://rs.example\"\n[[issuers]]\nissuer = \"https://as.example\"\n{settings}");
+    let built = toml::from_str::<OAuthConfig>(&section);
+    built.map_or_else(|error| error.to_string(), |config| format!("fine: {config:?}"))
+}
+
+#[test]
+fn a_section_tells_how_an_issuer_is_asked() {
+    let secret = "client_id = \"me\"\nclient_secret = \"hush\"\n";
+    let key = "client_id = \"me\"\nclient_key_file = \"/key.pem\"\nclient_auth = \"private_key_jwt\"\n";
+    for fine in [
+        format!("kind = \"opaque\"\n{secret}"),
+        format!("kind = \"hybrid\"\nclient_auth = \"secret_post\"\ntokens_starting = \"x_\"\n{secret}"),
+        format!("kind = \"jwt\"\nconfirm_online = true\nsigned_answers = true\ncache_seconds = 0\n{secret}"),
+        format!("kind = \"opaque\"\nclient_key_id = \"1\"\nclient_key_algorithm = \"PS256\"\n{key}"),
+        "kind = \"opaque\"\nclient_auth = \"bearer\"\nclient_secret_file = \"/token\"\ncache_until_exp = true".into(),
+        "status_list_origins = [\"https://lists.example\"]".into(),
+    ] {
+        let told = told_of_issuer(&fine);
+        assert!(told.starts_with("fine: ") && !told.contains("hush"), "{fine}\n{told}");
+    }
+    for (wrong, part) in [
+        ("kind = \"opaque\"".into(), "needs client_id"),
+        ("kind = \"opaque\"".into(), "needs client_secret or client_secret_file"),
+        ("kind = \"octopus\"".into(), "use jwt, opaque or hybrid"),
+        (format!("cache_seconds = 5\n{secret}"), "not asked: client_id, client_secret, cache_seconds;"),
+        (format!("kind = \"hybrid\"\nconfirm_online = true\n{secret}"), "remove confirm_online"),
+        (format!("confirm_online = true\ntokens_starting = \"x_\"\n{secret}"), "set kind to hybrid"),
+        (format!("kind = \"opaque\"\nclient_auth = \"tls\"\n{secret}"), "use secret_basic"),
+        (format!("kind = \"opaque\"\nclient_key_file = \"/key.pem\"\n{secret}"), "no use for client_key_file"),
+        (format!("kind = \"opaque\"\nclient_key_id = \"1\"\n{secret}"), "no use for client_key_id"),
+        (format!("kind = \"opaque\"\nclient_secret = \"hush\"\n{key}"), "no use for client_secret"),
+        (format!("kind = \"opaque\"\nclient_key_algorithm = \"HS256\"\n{key}"), "HS256"),
+        (format!("kind = \"opaque\"\nclient_auth = \"bearer\"\n{secret}"), "no use for client_id"),
+        (format!("kind = \"opaque\"\nclient_secret_file = \"/s\"\n{secret}"), "exclude each other"),
+        ("kind = \"opaque\"\nclient_id = \"me\"\nclient_secret = \"\"".into(), "client_secret is empty"),
+        (format!("kind = \"opaque\"\ncache_seconds = 1\ncache_until_exp = true\n{secret}"), "exclude each other"),
+        (format!("kind = \"opaque\"\nquestions_at_once = 0\n{secret}"), "questions_at_once"),
+        ("kinds = \"opaque\"".into(), "unknown field `kinds`"),
+        ("kind = \"octopus\"\nprofile = \"squid\"".into(), "squid"),
+    ] {
+        let told = told_of_issuer(&wrong);
+        assert!(told.contains(part) && !told.contains("hush"), "{wrong}\n{told}");
+    }
+}
+
+#[test]
+fn a_section_tells_how_fresh_a_verdict_must_be_and_what_an_outage_does() {
+    let told = |settings: &str| {
+        let issuers = "[[issuers]]\nissuer = \"https://as.example\"";
+        let section = format!("resource = \"https://rs.example\"\n{settings}\n{issuers}");
+        toml::from_str::<OAuthConfig>(&section).map_or_else(|error| error.to_string(), |config| format!("{config:?}"))
+    };
+    assert!(told("freshness = \"always\"").contains("freshness: Always"));
+    assert!(told("freshness = { within_seconds = 7 }").contains("freshness: Within(7s)"));
+    assert!(
+        told("freshness = \"mostly\"").contains("expected one of `offline`, `denylist`, `within_seconds`, `always`")
+    );
+    let policies = told(
+        "on_failure = { introspection = { stale_within_seconds = 9 }, status_list = \"open_and_counted\", denylist = \"closed\" }\nrules_live_for_seconds = 60",
+    );
+    for part in ["introspection: StaleWithin(9s)", "status_list: OpenAndCounted", "denylist: Closed", "rules_live: 60s"]
+    {
+        assert!(policies.contains(part), "{part} is not in {policies}");
+    }
+    assert!(told("on_failure = { replay = { stale_within_seconds = 9 } }").contains("use Closed or OpenAndCounted"));
+    assert!(told("on_failure = { redis = \"closed\" }").contains("unknown field `redis`"));
+}
+
 #[tokio::test]
 async fn a_long_lifetime_is_reported_or_refused() {
     use std::sync::{

@@ -14,7 +14,7 @@ use crate::store::Denied;
 const CAEP: &str = "https://schemas.openid.net/secevent/caep/event-type/";
 const VERIFICATION: &str = "https://schemas.openid.net/secevent/ssf/event-type/verification";
 
-fn event(name: &str, members: Value) -> Value {
+fn event(name: &str, members: &Value) -> Value {
     json!({format!("{CAEP}{name}"): members})
 }
 
@@ -22,7 +22,7 @@ fn claims() -> Value {
     json!({
         "iss": ISSUER, "aud": "https://api.example.com/events", "iat": NOW.as_secs() - 5, "jti": "24c63fb5", "txn": 8675309,
         "sub_id": {"format": "iss_sub", "iss": ISSUER, "sub": "ada"},
-        "events": event("session-revoked", json!({"event_timestamp": NOW.as_secs() - 30, "initiating_entity": "policy"}))
+        "events": event("session-revoked", &json!({"event_timestamp": NOW.as_secs() - 30, "initiating_entity": "policy"}))
     })
 }
 
@@ -51,14 +51,14 @@ fn ada() -> Denied {
 #[test]
 fn a_caep_event_denies_what_was_issued_up_to_it() {
     for name in ["session-revoked", "credential-change", "token-claims-change"] {
-        let of = |members: Value| effects(&with(claims(), "events", event(name, members)));
+        let of = |members: Value| effects(&with(claims(), "events", event(name, &members)));
         assert_eq!(of(json!({"event_timestamp": NOW.as_secs() - 30})), [deny(ada(), 30)], "{name}");
         assert_eq!(of(json!({})), [deny(ada(), 5)], "{name}: else up to when it was told");
         assert_eq!(of(json!({"event_timestamp": NOW.as_secs() + 999})), [deny(ada(), 5)], "{name}: no later than that");
-        let told = with(with(claims(), "events", event(name, json!({}))), "toe", json!(NOW.as_secs() - 20));
+        let told = with(with(claims(), "events", event(name, &json!({}))), "toe", json!(NOW.as_secs() - 20));
         assert_eq!(effects(&told), [deny(ada(), 20)], "{name}: or when it took place");
         for wrong in [json!({"event_timestamp": "now"}), json!({"event_timestamp": NOW.as_millis()})] {
-            let refused = judge(&with(claims(), "events", event(name, wrong.clone())));
+            let refused = judge(&with(claims(), "events", event(name, &wrong)));
             assert!(matches!(refused, Err(SetError::Request(_))), "{name}: {wrong}");
         }
     }
@@ -77,7 +77,7 @@ fn the_subject_says_what_is_denied() {
         [deny(session(), 30), deny(Denied::Subject("s-1".into()), 30)],
         "a session or a user, nobody says which"
     );
-    let change = with(with(claims(), "sub_id", opaque.clone()), "events", event("credential-change", json!({})));
+    let change = with(with(claims(), "sub_id", opaque.clone()), "events", event("credential-change", &json!({})));
     assert_eq!(effects(&change), [deny(Denied::Subject("s-1".into()), 5)], "a session has no credentials");
     assert_eq!(of(json!({"format": "complex", "user": user, "session": opaque})), [deny(session(), 30)]);
     assert_eq!(of(json!({"format": "complex", "session": opaque})), [deny(session(), 30)]);

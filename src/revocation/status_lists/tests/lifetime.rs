@@ -195,3 +195,23 @@ fn lists_need_no_runtime_until_somebody_asks_and_outlive_the_one_that_fetched_th
 pub(super) fn b64_of(bytes: &[u8]) -> String {
     crate::crypto::b64(&miniz_oxide::deflate::compress_to_vec_zlib(bytes, 6))
 }
+
+/// `cargo bench --lib -- --ignored --nocapture the_time_of_a_check`
+#[tokio::test]
+#[ignore = "a measurement: what a check in memory takes, and what a list of a million entries keeps"]
+async fn the_time_of_a_check() {
+    const CHECKS: u64 = 10_000_000;
+    let world = World::new();
+    world.serve(json!({"ttl": 3600, "status_list": {"bits": 1, "lst": b64_of(&[0; 1 << 17])}}));
+    let list = world.lists.list(URI, NOW).unwrap();
+    list.check(0, NOW).wait().await.unwrap();
+    let began = tokio::time::Instant::now();
+    let valid = (0..CHECKS).filter(|n| {
+        let idx = n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (1 << 20);
+        matches!(list.check(std::hint::black_box(idx), NOW), Answer::Now(Ok(checked)) if checked.status.is_valid())
+    });
+    assert_eq!(valid.count() as u64, CHECKS);
+    let nanos = began.elapsed().as_nanos() as f64 / CHECKS as f64;
+    let bytes = world.lists.shared.bytes.load(Ordering::Relaxed);
+    println!("a check in a list of 2^20 entries: {nanos:.1} ns; the list keeps {bytes} bytes");
+}
