@@ -1,24 +1,30 @@
-//! A protected API and the authorization server that it believes, in one process.
+//! A protected API, the authorization server that it believes, and a client: the whole token flow in one process.
 //!
 //! ```sh
 //! cargo run --example quickstart
 //! ```
 //!
-//! It prints `curl` lines, each under what it will answer: paste them into another shell. Look at `www-authenticate` in
-//! the refusals, which tells a client what to do next, and at the log of this process, which tells you why: that part
-//! never goes over the wire.
+//! It prints the address of a page, on which a person signs in, uses the API, and tries to steal something. For a
+//! terminal it prints the same story as `curl` lines, each under what it will answer: paste them into another shell. Look
+//! at `www-authenticate` in the refusals, which tells a client what to do next, and at the log of this process, which
+//! tells you why: that part never goes over the wire.
+//!
+//! The page is in `quickstart/`: HTML and ES modules as they are, to be read; `client.js` is the OAuth client.
+
+#[path = "quickstart/page.rs"]
+mod page;
 
 use std::error::Error;
 use std::io::stderr;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::net::TcpListener;
 use tokio::signal::ctrl_c;
-use tower_oauth::dev::DevServer;
-use tower_oauth::{Granted, OAuthConfig, OAuthLayer};
+use tower_oauth::dev::{DevClient, DevServer, DevUser};
+use tower_oauth::{Demand, Dpop, Granted, NonceKey, OAuthConfig, OAuthLayer, Requirement, ResourceServer};
 
 tower_oauth::scopes! {
     /// See orders.
@@ -29,9 +35,16 @@ tower_oauth::scopes! {
     Admin = "admin";
 }
 
+/// Paying out wants a user with a strong login that is not older than five minutes (RFC 9470).
+struct Payout;
+
+impl Requirement for Payout {
+    const DEMAND: Demand = Demand::scope("payouts:write").user_only().acr(&["phr"]).max_age(Duration::from_secs(300));
+}
+
 /// What each handler takes says who may call it; no handler looks at a token.
 fn orders() -> Router {
-    Router::new().route("/orders", get(list).post(place).delete(clear))
+    Router::new().route("/orders", get(list).post(place).delete(clear)).route("/payouts", post(pay_out))
 }
 
 async fn list(_: Granted<ReadOrders>) -> Json<[&'static str; 2]> {
@@ -46,6 +59,10 @@ async fn clear(_: Granted<Admin>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
+async fn pay_out(grant: Granted<Payout>) -> (StatusCode, String) {
+    (StatusCode::CREATED, format!("Paid out to {}.\n", grant.principal()))
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_env_filter("tower_oauth::verdict=debug").with_writer(stderr).init();
@@ -53,20 +70,35 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let api = format!("http://{}", listener.local_addr()?);
 
     // Stands in for the issuer of your organisation. A real service has its URL and nothing more.
+    let page = DevClient::public("page").redirect_uri(format!("{api}/callback")).dpop_bound();
     let dev = DevServer::builder()
         .client("shop", "s3cr3t", ["orders:read", "orders:write"])
+        .register(page.scopes(["openid", "profile", "orders:read", "orders:write", "payouts:write"]))
+        .user(DevUser::new("ada").name("Ada Lovelace"))
+        .user(DevUser::new("grace").name("Grace Hopper"))
         .audience(&api)
         .token_lifetime(Duration::from_secs(3600))
+        // Two tabs of a browser may wake at once and refresh by the same token.
+        .refresh_grace(Duration::from_secs(5))
+        .dpop_nonce(true)
+        // Is told when a session ends, so that its tokens end with it.
+        .listener(format!("{api}/oauth/security-events"))
         .start()
         .await?;
 
     let config = OAuthConfig::builder(&api)
         .trust(dev.issuer_url())
-        .advertise::<(ReadOrders, WriteOrders, Admin)>()
+        .dpop(Dpop::accepted().nonce(NonceKey::generated()))
+        .advertise::<(ReadOrders, WriteOrders, Admin, Payout)>()
         // Issuer and API are on loopback without TLS. Leave this out, and only https is believed.
         .dangerous_loopback_http()
         .build()?;
-    let app = orders().layer(OAuthLayer::new(config));
+    let server = ResourceServer::new(config);
+    let app = orders()
+        .layer(OAuthLayer::new(&server))
+        .merge(server.metadata())
+        .merge(page::page(dev.issuer_url())?)
+        .nest("/oauth", server.events());
 
     print_lines(&api, &dev);
     tokio::select! {
@@ -82,7 +114,9 @@ fn print_lines(api: &str, dev: &DevServer) {
     let (reader, expired) = (alice.sign(), alice.expired().sign());
     let admin = dev.token().subject("bob").scope("admin").sign();
     println!(
-        r#"Orders are at {api}, tokens come from {issuer} and live an hour.
+        r#"Open {api}/ in a browser: sign in, use the API, try to steal something.
+
+The same for a terminal. Orders are at {api}, tokens come from {issuer} and live an hour.
 Paste any of these lines into another shell.
 
 # 200: the token grants orders:read

@@ -90,7 +90,7 @@ async fn every_line_of_the_quickstart_answers_as_it_promises() {
     assert!(lacking.contains(r#"error="insufficient_scope""#) && lacking.contains(r#"scope="orders:write""#));
     assert!(expired.contains(r#"error="invalid_token""#), "{expired}");
     assert!(without.contains("resource_metadata=") && !without.contains("error="), "{without}");
-    assert!(metadata.contains(r#""scopes_supported":["orders:read","orders:write","admin"]"#), "{metadata}");
+    assert!(metadata.contains(r#""scopes_supported":["orders:read","orders:write","admin","payouts:write"]"#), "{metadata}");
     assert!(fresh.contains(r#""scope":"orders:write""#), "{fresh}");
     assert!(placed.contains("an order of shop"), "{placed}");
 }
