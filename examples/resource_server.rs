@@ -12,6 +12,8 @@
 //! | `/me` | every valid token |
 //! | `/read`, `/write`, `/admin` | the scope `orders:read`, `orders:write`, `admin` |
 //! | `POST /logout` | every valid token: it is the last request that passes with it |
+//! | `/revoke/SUBJECT` by POST | the scope `admin`: a user's tokens are refused from now on, at every replica |
+//! | `/reseeded` by POST | the scope `admin`: what Redis lost of the revocations is there again |
 //!
 //! Look at the log, on standard error: each refusal says why, and no line holds a token. Each `OAUTH_` variable may also
 //! be given as `<NAME>_FILE`, the path of a file that holds the value.
@@ -21,6 +23,8 @@
 //! | `LISTEN` | address and port, `127.0.0.1:3000` by default; port 0 takes a free one |
 //! | `CORS_ORIGINS` | origins whose scripts may call, separated by commas; none by default |
 //! | `RUST_LOG` | what is logged; `info` by default, `tower_http=debug,tower_oauth=debug` adds every request |
+//! | `REDIS_URL`, `STORE_SECRET` | what replicas share, and at least 32 bytes for it; everything in memory by default |
+//! | `CLOCK_OFFSET_MS` | how far this replica's clock is ahead, for trying out a fleet |
 //! | `OAUTH_RESOURCE` | this service's identifier (required) |
 //! | `OAUTH_ISSUERS` | issuers, separated by commas (required) |
 //! | `OAUTH_AUDIENCES` | further audiences, separated by commas |
@@ -61,7 +65,7 @@ use std::error::Error;
 use std::io::{self, IsTerminal as _};
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method, Request, StatusCode};
 use axum::routing::{get, post};
@@ -70,7 +74,12 @@ use tower::ServiceBuilder;
 use tower_http::cors::CorsLayer;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::trace::TraceLayer;
-use tower_oauth::{Granted, OAuthConfigBuilder, OAuthLayer, PathRules, ResourceServer, RevokeError, Token, layer};
+use tower_oauth::store::{RedisStore, StoreKey};
+use tower_oauth::time::{Clock, SystemClock, Timestamp};
+use tower_oauth::{
+    Freshness, Granted, OAuthConfigBuilder, OAuthLayer, PathRules, ResourceServer, Revocation, RevokeError, Token,
+    layer,
+};
 use tracing_subscriber::EnvFilter;
 
 tower_oauth::scopes! {
@@ -82,7 +91,14 @@ tower_oauth::scopes! {
     Admin = "admin";
 }
 
-fn routes() -> Router<ResourceServer> {
+/// What handlers work with.
+#[derive(Clone)]
+struct Service {
+    server: ResourceServer,
+    store: Option<RedisStore>,
+}
+
+fn routes() -> Router<Service> {
     Router::new()
         .route("/public", get(|| async { "for everybody" }))
         .route("/ready", get(ready))
@@ -94,17 +110,45 @@ fn routes() -> Router<ResourceServer> {
 }
 
 /// Ends the token that the request came with, at once and whatever its issuer says of it.
-async fn logout(State(server): State<ResourceServer>, token: Token) -> Result<StatusCode, (StatusCode, String)> {
-    match server.revoke_token(token.authenticated()).await {
+async fn logout(State(service): State<Service>, token: Token) -> Result<StatusCode, (StatusCode, String)> {
+    match service.server.revoke_token(token.authenticated()).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(error @ RevokeError::Unnamed) => Err((StatusCode::CONFLICT, error.to_string())),
         Err(error) => Err((StatusCode::SERVICE_UNAVAILABLE, error.to_string())),
     }
 }
 
-/// For the readiness probe of an orchestrator: whether the keys of every issuer are there.
-async fn ready(State(server): State<ResourceServer>) -> StatusCode {
-    match server.ready().await {
+/// What must work when revocations were lost: here a token is judged without them.
+fn repairs() -> Router<Service> {
+    Router::new().route("/revoke/{subject}", post(revoke)).route("/reseeded", post(reseeded))
+}
+
+/// Refuses what the administrator's own issuer gave to a user.
+async fn revoke(State(service): State<Service>, admin: Granted<Admin>, Path(subject): Path<String>) -> StatusCode {
+    match service.server.revoke(Revocation::subject(admin.issuer(), subject)).await {
+        Ok(()) => StatusCode::NO_CONTENT,
+        Err(error) => {
+            tracing::warn!(%error, "not revoked everywhere");
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+    }
+}
+
+/// Called once every revocation that Redis lost has been made anew. Until then no token passes anywhere else.
+async fn reseeded(State(service): State<Service>, _: Granted<Admin>) -> StatusCode {
+    let Some(store) = service.store else { return StatusCode::NOT_FOUND };
+    match store.reseeded().await {
+        Ok(()) => StatusCode::NO_CONTENT,
+        Err(error) => {
+            tracing::warn!(%error, "Redis could not be told");
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+    }
+}
+
+/// For the readiness probe of an orchestrator: whether the keys of every issuer are there, and all revocations known.
+async fn ready(State(service): State<Service>) -> StatusCode {
+    match service.server.ready().await {
         Ok(()) => StatusCode::OK,
         Err(missing) => {
             // Whom this service believes is for the operator to read, not for whoever finds the probe.
@@ -115,14 +159,16 @@ async fn ready(State(server): State<ResourceServer>) -> StatusCode {
 }
 
 /// The layers as a request meets them, from the outside in.
-fn app(server: &ResourceServer, origins: Vec<HeaderValue>) -> Router {
+fn app(service: &Service, origins: Vec<HeaderValue>) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([CONTENT_TYPE].into_iter().chain(layer::cors_allowed_headers()).collect::<Vec<_>>())
         .expose_headers(layer::cors_exposed_headers());
     let public = PathRules::new().public("/public").public("/ready");
-    let api = routes().with_state(server.clone()).layer(
+    let server = &service.server;
+    let repairs = repairs().with_state(service.clone()).layer(OAuthLayer::new(server).freshness(Freshness::Offline));
+    let api = routes().with_state(service.clone()).layer(
         ServiceBuilder::new()
             // Around the layer that refuses: scripts must be able to read a refusal, and a preflight carries no token.
             .layer(cors)
@@ -131,7 +177,7 @@ fn app(server: &ResourceServer, origins: Vec<HeaderValue>) -> Router {
     );
     // The metadata are for clients of every origin and say so themselves, so they stand outside of `cors`. Of merged
     // routers axum keeps the last one's answer to unknown paths: that is to be the protected one's.
-    server.metadata().merge(api).layer(
+    server.metadata().merge(repairs).merge(api).layer(
         ServiceBuilder::new()
             // First of all, so that nothing that prints headers prints a token.
             .layer(SetSensitiveRequestHeadersLayer::new([AUTHORIZATION]))
@@ -153,18 +199,40 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .init();
 
     // Checked as a whole and without a network: a sleeping issuer does not stop a deploy, a mistake here does.
-    let config = OAuthConfigBuilder::from_env().advertise::<(ReadOrders, WriteOrders, Admin)>().build()?;
-    let server = ResourceServer::new(config);
+    let config = OAuthConfigBuilder::from_env().advertise::<(ReadOrders, WriteOrders, Admin)>();
+    let config = match env::var("CLOCK_OFFSET_MS") {
+        Ok(offset) => config.clock(Ahead(offset.parse()?)),
+        Err(_) => config,
+    };
+    let store = match env::var("REDIS_URL") {
+        Ok(url) => Some(RedisStore::new(&url, StoreKey::from_secret(env::var("STORE_SECRET")?))?),
+        Err(_) => None,
+    };
+    let config = match &store {
+        Some(store) => config.store(store.clone()),
+        None => config,
+    };
+    let service = Service { server: ResourceServer::new(config.build()?), store };
 
     let origins = env::var("CORS_ORIGINS").unwrap_or_default();
     let origins = origins.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(str::parse);
-    let app = app(&server, origins.collect::<Result<_, _>>()?);
+    let app = app(&service, origins.collect::<Result<_, _>>()?);
 
     let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = TcpListener::bind(&address).await?;
     println!("listening on http://{}", listener.local_addr()?);
     axum::serve(listener, app).with_graceful_shutdown(told_to_stop()?).await?;
     Ok(())
+}
+
+/// A clock that is set wrongly, by milliseconds.
+#[derive(Debug)]
+struct Ahead(i64);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(SystemClock.now().as_millis() + self.0)
+    }
 }
 
 /// Ctrl-C, or SIGTERM from an orchestrator. Requests under way are answered first.

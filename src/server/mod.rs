@@ -39,7 +39,7 @@ use crate::server::issuer::Trust;
 use crate::server::metadata::Metadata;
 use crate::server::route::Routes;
 use crate::server::token_cache::TokenCache;
-use crate::store::{Denylist, ReplayStore};
+use crate::store::{Denylist, ReplayStore, Standing};
 use crate::token::Context;
 use crate::transport::FetchError;
 
@@ -125,7 +125,8 @@ impl ResourceServer {
     /// ask again, and a fetch goes on when the probe gives up on it.
     ///
     /// # Errors
-    /// [`NotReady`] with every issuer whose keys could not be had.
+    /// [`NotReady`] with every issuer whose keys could not be had, and with a shared denylist that is not current: one
+    /// that has just been asked for the first time is so in a moment.
     pub async fn ready(&self) -> Result<(), NotReady> {
         let state = self.0.state.load_full();
         let mut missing = Vec::new();
@@ -139,7 +140,9 @@ impl ResourceServer {
             };
             missing.extend(ended.err().map(|error| (issuer.to_string(), error)));
         }
-        if missing.is_empty() { Ok(()) } else { Err(NotReady { missing }) }
+        let standing = state.denylist.standing(state.context.now());
+        let denylist = (standing != Standing::Current).then_some(standing);
+        if missing.is_empty() && denylist.is_none() { Ok(()) } else { Err(NotReady { missing, denylist }) }
     }
 
     /// Has every token verified anew, and its issuer asked anew, whatever was cached here.
@@ -230,10 +233,11 @@ impl fmt::Debug for ResourceServer {
     }
 }
 
-/// Some issuers' keys are not there.
+/// Some issuers' keys are not there, or revocations are not known.
 #[derive(Clone, Debug)]
 pub struct NotReady {
     missing: Vec<(String, FetchError)>,
+    denylist: Option<Standing>,
 }
 
 impl NotReady {
@@ -241,12 +245,23 @@ impl NotReady {
     pub fn missing(&self) -> impl Iterator<Item = (&str, &FetchError)> {
         self.missing.iter().map(|(issuer, error)| (issuer.as_str(), error))
     }
+
+    /// How much the denylist knows, where that is not everything.
+    #[must_use]
+    pub const fn denylist(&self) -> Option<Standing> {
+        self.denylist
+    }
 }
 
 impl fmt::Display for NotReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("keys are missing:")?;
-        self.missing.iter().try_for_each(|(issuer, error)| write!(f, "\n  - {issuer}: {error}"))
+        f.write_str("not ready:")?;
+        match self.denylist {
+            None => {}
+            Some(Standing::Lost) => f.write_str("\n  - the denylist lost rules; seed it anew")?,
+            Some(_) => f.write_str("\n  - the denylist is not up to date")?,
+        }
+        self.missing.iter().try_for_each(|(issuer, error)| write!(f, "\n  - no keys of {issuer}: {error}"))
     }
 }
 
