@@ -105,7 +105,7 @@ async fn spend(store: &RedisStore, n: u64) -> Replay {
 
 async fn set(connection: &MultiplexedConnection, n: u64) {
     let mut set = redis::cmd("SET");
-    set.arg(&[b"bare:p:".as_slice(), &digest(n)[..16]].concat()).arg("").arg("NX").arg("PX").arg(80_000);
+    set.arg([b"bare:p:".as_slice(), &digest(n)[..16]].concat()).arg("").arg("NX").arg("PX").arg(80_000);
     let set: bool = set.query_async(&mut connection.clone()).await.expect("Redis answers");
     assert!(set);
 }

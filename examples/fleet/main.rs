@@ -11,6 +11,8 @@
 //!
 //! The last line reads `wrong accepts: 0`, or this ends with an error.
 
+#![expect(clippy::indexing_slicing, reason = "three replicas and twenty clients, counted by remainders")]
+
 mod client;
 mod faults;
 #[path = "../../src/store/redis/tests/server.rs"]
