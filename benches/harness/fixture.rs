@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::runtime::{Builder, Handle};
-use tower_oauth::test::{TestIssuer, TokenBuilder};
-use tower_oauth::{OAuthConfig, OAuthConfigBuilder, OAuthLayer, ResourceServer};
+use tower_oauth::test::{OpaqueTokenBuilder, TestIssuer, TokenBuilder};
+use tower_oauth::{Issuer, OAuthConfig, OAuthConfigBuilder, OAuthLayer, ResourceServer};
 
 use super::service::bare;
 
@@ -31,8 +31,8 @@ impl Fixture {
         // Requests that cause a fetch find the runtime as they would in a service.
         std::mem::forget(handle.enter());
         let issuer = TestIssuer::new("https://login.test");
-        let server = ready(&handle, &issuer, |config| config);
-        let uncached = ready(&handle, &issuer, |config| config.cached_verdicts(0));
+        let server = ready(&handle, issuer.issuer(), |config| config);
+        let uncached = ready(&handle, issuer.issuer(), |config| config.cached_verdicts(0));
         let mut fixture = Self { issuer, server, uncached, token: String::new(), runtime: handle };
         fixture.token = fixture.token_with(0);
         fixture
@@ -40,7 +40,26 @@ impl Fixture {
 
     /// Another server that believes the same issuer, its keys there.
     pub(crate) fn server(&self, change: impl FnOnce(OAuthConfigBuilder) -> OAuthConfigBuilder) -> ResourceServer {
-        ready(&self.runtime, &self.issuer, change)
+        ready(&self.runtime, self.issuer.issuer(), change)
+    }
+
+    /// A server that trusts the issuer otherwise than by its signatures alone.
+    pub(crate) fn server_of(
+        &self,
+        trust: Issuer,
+        change: impl FnOnce(OAuthConfigBuilder) -> OAuthConfigBuilder,
+    ) -> ResourceServer {
+        ready(&self.runtime, trust, change)
+    }
+
+    /// An opaque token about which the issuer says as much as a signed one holds.
+    pub(crate) fn opaque(&self, number: usize) -> OpaqueTokenBuilder {
+        self.issuer
+            .opaque_token_for(RESOURCE)
+            .expires_in(Duration::from_secs(3600))
+            .subject(format!("5f1a8c1e-60b7-4b0e-9a51-{number:012}"))
+            .scope("openid profile email orders:read orders:write")
+            .roles(["clerk", "auditor"])
     }
 
     /// The usual service behind the layer of the server that keeps verdicts.
@@ -80,10 +99,10 @@ impl Fixture {
 
 fn ready(
     runtime: &Handle,
-    issuer: &TestIssuer,
+    trust: Issuer,
     change: impl FnOnce(OAuthConfigBuilder) -> OAuthConfigBuilder,
 ) -> ResourceServer {
-    let config = change(OAuthConfig::builder(RESOURCE).trust(issuer.issuer()));
+    let config = change(OAuthConfig::builder(RESOURCE).trust(trust));
     let server = ResourceServer::new(config.build().expect("a sound configuration"));
     runtime.block_on(server.ready()).expect("keys");
     server

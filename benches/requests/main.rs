@@ -15,6 +15,7 @@ mod flood;
 mod mix;
 mod refused;
 mod repeated;
+mod standing;
 mod threads;
 mod verified;
 
@@ -23,10 +24,11 @@ use harness::Fixture;
 /// A group of cases, under the name by which it is asked for alone.
 type Section = (&'static str, fn(&Fixture));
 
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 8] = [
     ("repeated", repeated::run),
     ("verified", verified::run),
     ("dpop", dpop::run),
+    ("standing", standing::run),
     ("refused", refused::run),
     ("threads", threads::run),
     ("mix", mix::run),

@@ -75,8 +75,9 @@ fn trace_revocation(event: &Event<'_>) {
         Event::EventReceived { issuer, outcome } => {
             tracing::info!(target: REVOCATION, issuer, outcome, "event received");
         }
+        // One for each request while something is down, and that it is down was told at a higher level already.
         Event::FailurePolicyUsed { dependency, policy, issuer } => {
-            tracing::warn!(target: REVOCATION, dependency, policy, issuer, "passed without asking, as configured");
+            tracing::debug!(target: REVOCATION, dependency, policy, issuer, "passed without asking, as configured");
         }
         Event::StoreChanged { store, standing: standing @ "up", detail } => {
             tracing::info!(target: STORE, store, standing, %detail, "store");

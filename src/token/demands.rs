@@ -70,10 +70,12 @@ impl Authenticated {
         match wanted {
             Freshness::Offline => true,
             Freshness::Denylist => self.reached.looks_at_revocations(),
-            Freshness::Within(age) => {
-                self.reached == Freshness::Always
-                    || (self.reached.looks_at_revocations() && self.verdict().is_younger(age, self.context().now()))
-            }
+            Freshness::Within(age) => match self.reached {
+                Freshness::Always => true,
+                // Settled for that age, be it by the failure policy.
+                Freshness::Within(reached) if reached <= age => true,
+                reached => reached.looks_at_revocations() && self.verdict().is_younger(age, self.context().now()),
+            },
             Freshness::Always => self.reached == Freshness::Always,
         }
     }
