@@ -290,6 +290,18 @@ async fn a_jwt_of_an_opaque_issuer_is_asked_about() {
     assert_eq!((issuer.introspections(), issuer.jwks_fetches()), (1, 0));
 }
 
+#[tokio::test]
+async fn a_server_is_ready_without_the_keys_of_an_issuer_that_is_only_asked() {
+    let clock = ManualClock::new(T);
+    let issuer = TestIssuer::new(ISSUER).clock(clock.clone());
+    issuer.registers_client(ME, SECRET);
+    issuer.fail_jwks(Fault::Status(404));
+    let fixture = asking_as(&issuer, &clock, me());
+    fixture.server.ready().await.unwrap();
+    fixture.answer(&fixture.opaque().issue()).await.assert_passed();
+    assert_eq!(issuer.jwks_fetches(), 0);
+}
+
 /// Each opaque token is shown to the issuer whose mark it bears, and one that bears none or two to nobody.
 #[tokio::test]
 async fn a_token_is_shown_to_its_own_issuer_alone() {
