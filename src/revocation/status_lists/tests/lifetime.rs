@@ -196,7 +196,7 @@ pub(super) fn b64_of(bytes: &[u8]) -> String {
     crate::crypto::b64(&miniz_oxide::deflate::compress_to_vec_zlib(bytes, 6))
 }
 
-/// `cargo bench --lib -- --ignored --nocapture the_time_of_a_check`
+/// `cargo test --release --lib -- --ignored --nocapture the_time_of_a_check`
 #[tokio::test]
 #[ignore = "a measurement: what a check in memory takes, and what a list of a million entries keeps"]
 async fn the_time_of_a_check() {
