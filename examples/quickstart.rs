@@ -13,6 +13,8 @@
 
 #[path = "quickstart/page.rs"]
 mod page;
+#[path = "quickstart/terminal.rs"]
+mod terminal;
 
 use std::error::Error;
 use std::io::stderr;
@@ -74,6 +76,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let dev = DevServer::builder()
         .client("shop", "s3cr3t", ["orders:read", "orders:write"])
         .register(page.scopes(["openid", "profile", "orders:read", "orders:write", "payouts:write"]))
+        .public_client("terminal", ["http://127.0.0.1/callback"], ["orders:read"])
         .user(DevUser::new("ada").name("Ada Lovelace"))
         .user(DevUser::new("grace").name("Grace Hopper"))
         .audience(&api)
@@ -100,49 +103,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .merge(page::page(dev.issuer_url())?)
         .nest("/oauth", server.events());
 
-    print_lines(&api, &dev);
+    println!("Open {api}/ in a browser: sign in, use the API, try to steal something.\n");
+    terminal::print_lines(&api, &dev)?;
     tokio::select! {
         served = axum::serve(listener, app) => served?,
         interrupted = ctrl_c() => interrupted?,
     }
     Ok(())
-}
-
-fn print_lines(api: &str, dev: &DevServer) {
-    let issuer = dev.issuer_url();
-    let alice = dev.token().subject("alice").scope("orders:read");
-    let (reader, expired) = (alice.sign(), alice.expired().sign());
-    let admin = dev.token().subject("bob").scope("admin").sign();
-    println!(
-        r#"Open {api}/ in a browser: sign in, use the API, try to steal something.
-
-The same for a terminal. Orders are at {api}, tokens come from {issuer} and live an hour.
-Paste any of these lines into another shell.
-
-# 200: the token grants orders:read
-curl -i {api}/orders -H 'Authorization: Bearer {reader}'
-
-# 403: placing an order needs orders:write, says the challenge
-curl -i -X POST {api}/orders -H 'Authorization: Bearer {reader}'
-
-# 401: the token is ten minutes past its end, so it is an invalid_token
-curl -i {api}/orders -H 'Authorization: Bearer {expired}'
-
-# 401: no token, so no error; the challenge leads to the metadata
-curl -i {api}/orders
-
-# 200: the metadata tell a client where to get tokens, and for which scopes (RFC 9728)
-curl -i {api}/.well-known/oauth-protected-resource
-
-# 200: a fresh token for the client "shop"
-curl -i -u shop:s3cr3t -d grant_type=client_credentials -d scope=orders:write {issuer}/token
-
-# 201: the same, and an order placed with it
-curl -i -X POST {api}/orders -H "Authorization: Bearer $(curl -s -u shop:s3cr3t -d grant_type=client_credentials -d scope=orders:write {issuer}/token | sed 's/.*"access_token":"\([^"]*\)".*/\1/')"
-
-# 204: an administrator may clear the orders
-curl -i -X DELETE {api}/orders -H 'Authorization: Bearer {admin}'
-
-Ctrl-C ends both."#
-    );
 }

@@ -59,40 +59,77 @@ async fn pasted(line: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Runs each printed `curl` line and holds it to the status that the line above promises. Gives back the answers.
+/// Pastes all printed lines into one shell and holds each answer to the status that the line above it promises. Gives back
+/// the answers.
 async fn kept_promises(name: &str) -> Vec<String> {
+    /// No answer has this character.
+    const SEPARATOR: char = '\u{1e}';
     let mut server = Server::start(example(name));
-    let mut answers = Vec::new();
-    let mut promise = String::new();
+    // What stands before the first comment is prose.
+    let mut is_prose = true;
+    let (mut script, mut promises, mut promised) = (String::new(), Vec::new(), None);
     loop {
         let line = server.line().await;
-        if line.starts_with("# ") {
-            promise = line;
-        } else if line.starts_with("curl ") {
-            let status = promise.trim_start_matches("# ").split(':').next().unwrap();
-            let answer = pasted(&line).await;
-            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{promise}\n{line}\n{answer}");
-            answers.push(answer);
-        } else if line.starts_with("Ctrl-C ") {
-            server.stop("-INT").await;
-            return answers;
+        if line.starts_with("Ctrl-C ") {
+            break;
+        }
+        if let Some(comment) = line.strip_prefix("# ") {
+            is_prose = false;
+            promised = comment.split_once(':').map(|(status, _)| status.to_owned()).filter(|status| status.len() == 3);
+        } else if !line.is_empty() && !is_prose {
+            if let Some(status) = promised.take() {
+                promises.push((status, line.clone()));
+                script.push_str("printf '\\036'\n");
+            }
+            script.push_str(&line);
+            script.push('\n');
         }
     }
+    let printed = pasted(&script).await;
+    let answers: Vec<String> = printed.split(SEPARATOR).skip(1).map(str::to_owned).collect();
+    assert_eq!(answers.len(), promises.len(), "{script}");
+    for ((status, line), answer) in promises.iter().zip(&answers) {
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{line}\n{answer}");
+    }
+    server.stop("-INT").await;
+    answers
 }
 
 #[tokio::test]
 async fn every_line_of_the_quickstart_answers_as_it_promises() {
     let answers = timeout(LIMIT, kept_promises("quickstart")).await.unwrap();
-    let [listed, lacking, expired, without, metadata, fresh, placed, _] = answers.as_slice() else {
-        panic!("eight lines: {answers:#?}");
+    let [listed, lacking, expired, without, metadata, fresh, placed, _, bound, weak, paid, flow @ ..] =
+        answers.as_slice()
+    else {
+        panic!("eleven lines and the flow: {answers:#?}");
     };
     assert!(listed.contains(r#"["tea","bread"]"#), "{listed}");
     assert!(lacking.contains(r#"error="insufficient_scope""#) && lacking.contains(r#"scope="orders:write""#));
     assert!(expired.contains(r#"error="invalid_token""#), "{expired}");
     assert!(without.contains("resource_metadata=") && !without.contains("error="), "{without}");
-    assert!(metadata.contains(r#""scopes_supported":["orders:read","orders:write","admin","payouts:write"]"#), "{metadata}");
+    let scopes = r#""scopes_supported":["orders:read","orders:write","admin","payouts:write"]"#;
+    assert!(metadata.contains(scopes), "{metadata}");
     assert!(fresh.contains(r#""scope":"orders:write""#), "{fresh}");
     assert!(placed.contains("an order of shop"), "{placed}");
+    assert!(bound.contains(r#"error="invalid_token""#), "{bound}");
+    assert!(weak.contains(r#"acr_values="phr""#), "{weak}");
+    assert!(paid.contains("Paid out to alice."), "{paid}");
+
+    let [stolen, used, refreshed, reused, refused, revoked, seen, after] = flow else {
+        panic!("eight lines of the flow: {flow:#?}");
+    };
+    assert!(stolen.contains("code_verifier is missing"), "{stolen}");
+    assert!(used.contains(r#"["tea","bread"]"#), "{used}");
+    assert!(refreshed.contains(r#""refresh_token":"rt_"#), "{refreshed}");
+    assert!(
+        reused.contains(r#""error":"invalid_grant""#) && reused.contains("family and session are over"),
+        "{reused}"
+    );
+    for refused in [refused, seen] {
+        assert!(refused.contains(r#"error="invalid_token""#), "{refused}");
+    }
+    assert!(revoked.ends_with("{}"), "{revoked}");
+    assert!(after.contains(r#""error":"invalid_grant""#), "{after}");
 }
 
 #[tokio::test]
