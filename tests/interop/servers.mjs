@@ -1,6 +1,7 @@
-// What the cases have in common: the authorization server and the crate's `resource_server` example as children.
+// What the cases have in common: the authorization server and the crate's examples `resource_server` and `quickstart` as
+// children.
 //
-// RESOURCE_SERVER names another executable that behaves as the example does.
+// RESOURCE_SERVER and QUICKSTART name other executables that behave as the examples do.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -8,8 +9,9 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const RESOURCE_SERVER =
-  process.env.RESOURCE_SERVER ?? fileURLToPath(new URL('../../target/debug/examples/resource_server', import.meta.url));
+const example = (name) => fileURLToPath(new URL(`../../target/debug/examples/${name}`, import.meta.url));
+const RESOURCE_SERVER = process.env.RESOURCE_SERVER ?? example('resource_server');
+const QUICKSTART = process.env.QUICKSTART ?? example('quickstart');
 
 const START_LIMIT = 30_000;
 const WHOLE_LIMIT = 150_000;
@@ -101,6 +103,14 @@ export async function startResourceServer(resource, issuer, settings = {}) {
     origin,
     get: (path, token) => fetch(origin + path, { headers: token ? { authorization: `Bearer ${token}` } : {} }),
   };
+}
+
+// The crate's own authorization server, and an API that trusts it.
+export async function startQuickstart() {
+  const child = start(QUICKSTART, [], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const lines = createInterface({ input: child.stdout });
+  const [, api, issuer] = await said(child, lines, /Orders are at (http:\S+), tokens come from (http:\S+) /);
+  return { api, issuer };
 }
 
 // What a JWT says, unverified.
