@@ -5,6 +5,7 @@
 //! | [How a token is judged](jwt) | a token is refused and you want to know why, or your issuer does not follow RFC 9068 |
 //! | [Several issuers](many_issuers) | tokens come from more than one authorization server |
 //! | [DPoP](dpop) | a stolen token must be worthless |
+//! | [The flow, step by step](flows) | you build a client, or wonder what a step of the flow is for |
 //! | [Scopes and their hierarchy](scopes) | you design scopes, or split a broad one without breaking clients |
 //! | [Testing](testing) | you test protected routes, expiry, rotation or an outage |
 //! | [Configuration](configuration) | you look for a setting, its name in a file or in the environment, its limits |
@@ -24,6 +25,7 @@ macro_rules! chapters {
         #[doc = "[jwt]: crate::guide::jwt"]
         #[doc = "[many_issuers]: crate::guide::many_issuers"]
         #[doc = "[dpop]: crate::guide::dpop"]
+        #[doc = "[flows]: crate::guide::flows"]
         #[doc = "[scopes]: crate::guide::scopes"]
         #[doc = "[testing]: crate::guide::testing"]
         #[doc = "[configuration]: crate::guide::configuration"]
@@ -42,6 +44,7 @@ chapters! {
     jwt, "[`Issuer`](crate::Issuer), [`Profile`](crate::Profile), [`RejectionKind`](crate::RejectionKind), [`Algorithm`](crate::Algorithm), [`Principal`](crate::Principal)";
     dpop, "[`Dpop`](crate::Dpop), [`NonceKey`](crate::NonceKey), [`store`](crate::store), [`OriginalTarget`](crate::OriginalTarget)";
     many_issuers, "[`Issuer`](crate::Issuer), [`Profile`](crate::Profile), [`ResourceServer::replace`](crate::ResourceServer::replace), [`transport`](crate::transport)";
+    flows, "[`dev`](crate::dev), [`ResourceServer::events`](crate::ResourceServer::events), [`Dpop`](crate::Dpop), [`Demand`](crate::Demand)";
     scopes, "[`scopes!`](crate::scopes), [`Granted`](crate::Granted), [`require`](crate::require()), [`Demand`](crate::Demand), [`ScopeHierarchy`](crate::ScopeHierarchy)";
     testing, "[`test`](mod@crate::test), [`dev`](crate::dev)";
     configuration, "[`OAuthConfig`](crate::OAuthConfig), [`OAuthConfigBuilder`](crate::OAuthConfigBuilder), [`ConfigError`](crate::ConfigError), [`OAuthLayer`](crate::OAuthLayer)";
