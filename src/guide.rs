@@ -10,6 +10,7 @@
 //! | [Testing](testing) | you test protected routes, expiry, rotation or an outage |
 //! | [Configuration](configuration) | you look for a setting, its name in a file or in the environment, its limits |
 //! | [Deploying](deploying) | proxies, CORS, nested routers, readiness, private certificate authorities |
+//! | [Scaling](scaling) | there is more than one replica |
 //! | [Events, logs and metrics](observability) | you operate the service |
 //! | [Every number and decision](defaults) | you audit it |
 //! | [The threat model](threats) | you decide whether it is enough for what you protect |
@@ -30,6 +31,7 @@ macro_rules! chapters {
         #[doc = "[testing]: crate::guide::testing"]
         #[doc = "[configuration]: crate::guide::configuration"]
         #[doc = "[deploying]: crate::guide::deploying"]
+        #[doc = "[scaling]: crate::guide::scaling"]
         #[doc = "[observability]: crate::guide::observability"]
         #[doc = "[defaults]: crate::guide::defaults"]
         #[doc = "[threats]: crate::guide::threats"]
@@ -49,6 +51,7 @@ chapters! {
     testing, "[`test`](mod@crate::test), [`dev`](crate::dev)";
     configuration, "[`OAuthConfig`](crate::OAuthConfig), [`OAuthConfigBuilder`](crate::OAuthConfigBuilder), [`ConfigError`](crate::ConfigError), [`OAuthLayer`](crate::OAuthLayer)";
     deploying, "[`OAuthLayer`](crate::OAuthLayer), [`ResourceServer`](crate::ResourceServer), [`PathRules`](crate::PathRules), [`layer`](crate::layer), [`transport`](crate::transport)";
+    scaling, "[`RedisStore`](crate::store::RedisStore), [`RedisStoreBuilder`](crate::store::RedisStoreBuilder), [`store`](crate::store), [`OAuthConfigBuilder::store`](crate::OAuthConfigBuilder::store)";
     observability, "[`observe`](crate::observe), [`Rejection`](crate::Rejection), [`RejectionKind`](crate::RejectionKind)";
     defaults, "[`OAuthConfigBuilder`](crate::OAuthConfigBuilder), [`Issuer`](crate::Issuer)";
     threats, "[`OAuthLayer`](crate::OAuthLayer), [`Secret`](crate::secret::Secret)";

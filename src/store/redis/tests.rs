@@ -5,6 +5,7 @@ mod denylist;
 mod groups;
 mod replay;
 pub(crate) mod server;
+mod tls;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

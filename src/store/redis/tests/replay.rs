@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use super::server::Server;
 use super::*;
 use crate::observe::Event;
+use crate::secret::Secret;
+use crate::store::{Denied, DenyRule, Denylist as _, Standing};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -203,6 +205,19 @@ async fn a_user_of_an_access_list_needs_the_listed_commands_only() {
     let store = RedisStore::builder(&url, key()).namespace("acl").clock_tolerance(Duration::ZERO).build().unwrap();
     assert_eq!(ask(&store, entry(0, NOW), NOW).await, Replay::Fresh);
     assert_eq!(ask(&store, ReplayEntry::new([0; 32], NOW, NOW.plus(WINDOW * 2)), NOW).await, Replay::Seen);
+    while store.standing(NOW) != Standing::Current {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let rule = DenyRule::new("https://i", Denied::Everything, NOW.plus(WINDOW));
+    store.deny(rule, NOW).wait().await.unwrap();
+    let live = store.0.rules.target.connect(Duration::ZERO).await.unwrap();
+    store.0.rules.knowledge.tell_time(NOW.plus(WINDOW * 100));
+    super::super::sweep::Sweep::default().page(&store.0.rules, &live).await.unwrap();
+    store.reseeded().await.unwrap();
+    let answer = StoredAnswer { body: Secret::new(Vec::new()), asked_at: NOW };
+    store.put([1; 32], answer, NOW.plus(WINDOW), NOW).wait().await.unwrap();
+    assert!(store.get([1; 32], NOW).wait().await.unwrap().is_some());
+    store.forget([1; 32]).wait().await.unwrap();
     let wrong = url.replace("pass@", "wrong@");
     let refused = ask(&RedisStore::new(&wrong, key()).unwrap(), entry(1, NOW), NOW).await;
     assert!(matches!(&refused, Replay::Unavailable(why) if why.to_string().contains("password")), "{refused:?}");
