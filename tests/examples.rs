@@ -214,6 +214,45 @@ async fn the_transcript_of_many_issuers_comes_to_its_end() {
 }
 
 #[tokio::test]
+async fn the_transcript_of_introspection_counts_the_questions() {
+    let printed = transcript("introspection").await;
+    for (what, came) in [
+        ("a token, seen for the first time", "200, asked 1"),
+        ("the same, within 30 s", "200, asked 0"),
+        ("once more, where money moves", "200, asked 1"),
+        ("a JWT, verified here", "200, asked 0"),
+        ("the JWT, where money moves", "200, asked 1"),
+        ("fifty requests at once, one new token", "200 × 50, asked 1"),
+        ("an invented token", "401, asked 1  token_inactive"),
+        ("the same, within 5 s", "401, asked 0  token_inactive"),
+        ("an active token for another service", "401, asked 1  audience_mismatch"),
+        ("a scope withdrawn in mid-session", "403, asked 1  scope_missing"),
+        ("revoked, but the answer is 30 s good", "200, asked 0"),
+        ("a token whose answer is still good", "200, asked 0"),
+        ("a token never seen", "503, asked 1  introspection_unavailable, try again in 1 s"),
+        ("the same, by a layer that takes a minute", "200, asked 1"),
+    ] {
+        let line = printed.lines().map(str::trim).find(|line| line.starts_with(what)).unwrap_or_default();
+        assert_eq!(line[what.len().min(line.len())..].trim_start(), came, "{what}\n{printed}");
+    }
+    assert_lines(&printed, &["event: introspection could not be asked, stale_within"]);
+}
+
+#[tokio::test]
+async fn the_transcript_of_revocation_ends_each_story_with_a_refusal() {
+    let printed = transcript("revocation").await;
+    let stories: Vec<&str> = printed.split("\n\n").collect();
+    assert_eq!(stories.len(), 5, "{printed}");
+    for (story, passed_meanwhile) in stories.iter().zip([false, false, true, true, false]) {
+        let [used, back, refused, after] = ["used       200", "taken back", "refused    401", "ms after"]
+            .map(|part| story.lines().position(|line| line.contains(part)));
+        assert!(used < back && back < refused && refused < after, "{story}");
+        assert_eq!(!story.contains("ms after, 0 requests passed"), passed_meanwhile, "{story}");
+    }
+    assert_lines(&printed, &["and 200 for another user", "and 200 where nobody asks the issuer"]);
+}
+
+#[tokio::test]
 async fn the_resource_server_is_configured_by_its_environment_alone() {
     timeout(LIMIT, async {
         let resource = "https://api.example.com";
