@@ -14,6 +14,7 @@
 //! | `POST /logout` | every valid token: it is the last request that passes with it |
 //! | `/revoke/SUBJECT` by POST | the scope `admin`: a user's tokens are refused from now on, at every replica |
 //! | `/reseeded` by POST | the scope `admin`: what Redis lost of the revocations is there again |
+//! | `POST /oauth/backchannel-logout`, `POST /oauth/security-events` | issuers, by what they have signed |
 //!
 //! Look at the log, on standard error: each refusal says why, and no line holds a token. Each `OAUTH_` variable may also
 //! be given as `<NAME>_FILE`, the path of a file that holds the value.
@@ -43,6 +44,7 @@
 //! | `OAUTH_CACHE_UNTIL_EXP` | `true` lets it serve until the token's `exp` |
 //! | `OAUTH_CACHE_REFUSALS_SECONDS` | how long an answer that a token is not active serves: 5 by default |
 //! | `OAUTH_STATUS_LIST_ORIGINS` | origins of status lists besides the issuers' own, separated by commas |
+//! | `OAUTH_EVENT_AUDIENCES` | the names under which issuers send logout tokens and security events |
 //! | `OAUTH_FRESHNESS` | `offline`, `denylist` (default), `always`, or a number of seconds |
 //! | `OAUTH_ON_INTROSPECTION_FAILURE`, `OAUTH_ON_STATUS_LIST_FAILURE` | `closed` (default), `open_and_counted`, or seconds |
 //! | `OAUTH_ON_DENYLIST_FAILURE`, `OAUTH_ON_REPLAY_FAILURE` | the same; 30 seconds by default for the denylist |
@@ -175,9 +177,10 @@ fn app(service: &Service, origins: Vec<HeaderValue>) -> Router {
             // Around all routes, so that a forgotten one is closed.
             .layer(OAuthLayer::new(server).paths(public)),
     );
-    // The metadata are for clients of every origin and say so themselves, so they stand outside of `cors`. Of merged
-    // routers axum keeps the last one's answer to unknown paths: that is to be the protected one's.
-    server.metadata().merge(repairs).merge(api).layer(
+    // The metadata are for clients of every origin and say so themselves, so they stand outside of `cors`; and issuers,
+    // who tell here that a session is over, have no token. Of merged routers axum keeps the last one's answer to unknown
+    // paths: that is to be the protected one's.
+    server.metadata().nest("/oauth", server.events()).merge(repairs).merge(api).layer(
         ServiceBuilder::new()
             // First of all, so that nothing that prints headers prints a token.
             .layer(SetSensitiveRequestHeadersLayer::new([AUTHORIZATION]))

@@ -60,43 +60,43 @@ async fn main() -> Result<(), Box<dyn Error>> {
     line.used("/orders").await?;
     let alice = issuer.token_for(API).subject("alice").sign();
     ask(&app, "/orders", &alice).await?;
-    line.taken_back();
+    let taken_back = line.taken_back();
     server.revoke(Revocation::subject(ISSUER, "ada")).await?;
-    line.refused("/orders").await?;
+    line.refused("/orders", taken_back).await?;
     println!("             and {} for another user", ask(&app, "/orders", &alice).await?);
 
     let token = issuer.token_for(API).subject("bob").sign();
     let line = Timeline::start("the issuer revokes it: at once where it is always asked", &issuer, &app, &token);
     line.used("/always").await?;
-    line.taken_back();
+    let taken_back = line.taken_back();
     issuer.revoke(&token);
-    line.refused("/always").await?;
+    line.refused("/always", taken_back).await?;
     println!("             and {} where nobody asks the issuer", ask(&app, "/orders", &token).await?);
 
     let token = issuer.token_for(API).subject("carol").sign();
     let line = Timeline::start("the issuer revokes it: within the two seconds of the route", &issuer, &app, &token);
     line.used("/recent").await?;
-    line.taken_back();
+    let taken_back = line.taken_back();
     issuer.revoke(&token);
-    line.refused("/recent").await?;
+    line.refused("/recent", taken_back).await?;
 
     issuer.publishes_status_list(1, StatusList::new(1, 100_000).ttl(Duration::from_secs(5)));
     let token = issuer.token_for(API).subject("dan").status(1, 42).sign();
     let line = Timeline::start("the issuer's status list says so: within its five seconds", &issuer, &app, &token);
     line.used("/orders").await?;
-    line.taken_back();
+    let taken_back = line.taken_back();
     issuer.set_status(1, 42, 1);
-    line.refused("/orders").await?;
+    line.refused("/orders", taken_back).await?;
 
     let token = issuer.token_for(API).subject("eve").claim("sid", "s-42").sign();
     let line = Timeline::start("the user logs out at the issuer, which tells: at once", &issuer, &app, &token);
     line.used("/orders").await?;
-    line.taken_back();
+    let taken_back = line.taken_back();
     let logout = issuer.logout_token("orders-api").session("s-42").sign();
     let told = Request::post("/oauth/backchannel-logout").header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-    let told = app.clone().oneshot(told.body(format!("logout_token={logout}").into())?).await?;
+    let told = app.clone().oneshot(told.body(Body::from(format!("logout_token={logout}")))?).await?;
     assert_eq!(told.status(), StatusCode::OK, "the issuer signed it for this service");
-    line.refused("/orders").await?;
+    line.refused("/orders", taken_back).await?;
     Ok(())
 }
 
@@ -105,16 +105,15 @@ struct Timeline<'t> {
     issuer: &'t TestIssuer,
     app: &'t Router,
     token: &'t str,
-    asked: usize,
+    asked: u64,
     begun: Instant,
-    taken_back: std::cell::Cell<Option<Instant>>,
 }
 
 impl<'t> Timeline<'t> {
     fn start(what: &str, issuer: &'t TestIssuer, app: &'t Router, token: &'t str) -> Self {
         println!("\n{what}");
         let asked = issuer.introspections();
-        Self { issuer, app, token, asked, begun: Instant::now(), taken_back: std::cell::Cell::default() }
+        Self { issuer, app, token, asked, begun: Instant::now() }
     }
 
     fn say(&self, what: &str) {
@@ -127,13 +126,13 @@ impl<'t> Timeline<'t> {
         Ok(())
     }
 
-    fn taken_back(&self) {
-        self.taken_back.set(Some(Instant::now()));
+    fn taken_back(&self) -> Instant {
         self.say("taken back");
+        Instant::now()
     }
 
     /// Uses the token until it is refused, twenty times a second.
-    async fn refused(&self, path: &str) -> Result<(), Box<dyn Error>> {
+    async fn refused(&self, path: &str, taken_back: Instant) -> Result<(), Box<dyn Error>> {
         let mut passed = 0;
         loop {
             let status = ask(self.app, path, self.token).await?;
@@ -144,11 +143,10 @@ impl<'t> Timeline<'t> {
             passed += 1;
             sleep(Duration::from_millis(50)).await;
         }
-        let after = self.taken_back.get().map_or(Duration::ZERO, |at| at.elapsed());
+        let after = milliseconds(taken_back.elapsed());
         let asked = self.issuer.introspections() - self.asked;
         println!(
-            "             {:.1} ms after, {passed} requests passed meanwhile, the issuer was asked {asked} times",
-            milliseconds(after)
+            "             {after:.1} ms after, {passed} requests passed meanwhile; the issuer was asked {asked} times"
         );
         Ok(())
     }

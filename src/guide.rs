@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [How a token is judged](jwt) | a token is refused and you want to know why, or your issuer does not follow RFC 9068 |
 //! | [Several issuers](many_issuers) | tokens come from more than one authorization server |
+//! | [Opaque tokens](opaque) | the issuer must be asked about its tokens, or about some of them |
+//! | [Revocation and freshness](revocation) | a token must end before it expires |
 //! | [DPoP](dpop) | a stolen token must be worthless |
 //! | [The flow, step by step](flows) | you build a client, or wonder what a step of the flow is for |
 //! | [Scopes and their hierarchy](scopes) | you design scopes, or split a broad one without breaking clients |
@@ -25,6 +27,8 @@ macro_rules! chapters {
     ($($name:ident, $api:literal;)+) => {$(
         #[doc = "[jwt]: crate::guide::jwt"]
         #[doc = "[many_issuers]: crate::guide::many_issuers"]
+        #[doc = "[opaque]: crate::guide::opaque"]
+        #[doc = "[revocation]: crate::guide::revocation"]
         #[doc = "[dpop]: crate::guide::dpop"]
         #[doc = "[flows]: crate::guide::flows"]
         #[doc = "[scopes]: crate::guide::scopes"]
@@ -45,6 +49,8 @@ macro_rules! chapters {
 chapters! {
     jwt, "[`Issuer`](crate::Issuer), [`Profile`](crate::Profile), [`RejectionKind`](crate::RejectionKind), [`Algorithm`](crate::Algorithm), [`Principal`](crate::Principal)";
     dpop, "[`Dpop`](crate::Dpop), [`NonceKey`](crate::NonceKey), [`store`](crate::store), [`OriginalTarget`](crate::OriginalTarget)";
+    opaque, "[`Issuer`](crate::Issuer), [`client_auth`](crate::client_auth), [`Dependency`](crate::Dependency), [`OnFailure`](crate::OnFailure)";
+    revocation, "[`Freshness`](crate::Freshness), [`ResourceServer::revoke`](crate::ResourceServer::revoke), [`Revocation`](crate::Revocation), [`ResourceServer::events`](crate::ResourceServer::events), [`OnFailure`](crate::OnFailure), [`store`](crate::store)";
     many_issuers, "[`Issuer`](crate::Issuer), [`Profile`](crate::Profile), [`ResourceServer::replace`](crate::ResourceServer::replace), [`transport`](crate::transport)";
     flows, "[`dev`](crate::dev), [`ResourceServer::events`](crate::ResourceServer::events), [`Dpop`](crate::Dpop), [`Demand`](crate::Demand)";
     scopes, "[`scopes!`](crate::scopes), [`Granted`](crate::Granted), [`require`](crate::require()), [`Demand`](crate::Demand), [`ScopeHierarchy`](crate::ScopeHierarchy)";

@@ -32,6 +32,7 @@ impl OAuthConfig {
     /// | `OAUTH_CACHE_UNTIL_EXP` | `true` lets it serve until the token's `exp` |
     /// | `OAUTH_CACHE_REFUSALS_SECONDS` | how long an answer that a token is not active serves: 5 by default |
     /// | `OAUTH_STATUS_LIST_ORIGINS` | origins of status lists besides the issuers' own, separated by commas |
+    /// | `OAUTH_EVENT_AUDIENCES` | the names under which issuers send logout tokens and security events, separated by commas |
     /// | `OAUTH_FRESHNESS` | how sure every route must be: `offline`, `denylist` (default), `always`, or a number of seconds |
     /// | `OAUTH_ON_INTROSPECTION_FAILURE`, `OAUTH_ON_STATUS_LIST_FAILURE` | `closed` (default), `open_and_counted`, or for how many seconds what was known serves |
     /// | `OAUTH_ON_DENYLIST_FAILURE`, `OAUTH_ON_REPLAY_FAILURE` | the same: 30 seconds by default for the denylist; used proofs know no seconds |
@@ -112,6 +113,7 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
             cache_until_exp: self.flag("OAUTH_CACHE_UNTIL_EXP"),
             cache_refusals_seconds: self.parsed("OAUTH_CACHE_REFUSALS_SECONDS", "a number of seconds"),
             status_list_origins: self.list("OAUTH_STATUS_LIST_ORIGINS"),
+            event_audiences: self.list("OAUTH_EVENT_AUDIENCES"),
             ..IssuerSection::default()
         };
         if several && (common.kind.is_some() || !common.asking().is_empty()) {

@@ -40,6 +40,8 @@ pub(in crate::server::config) struct IssuerSection {
     #[serde(default)]
     pub(in crate::server::config) status_list_origins: Vec<String>,
     #[serde(default)]
+    pub(in crate::server::config) event_audiences: Vec<String>,
+    #[serde(default)]
     pub(in crate::server::config) audiences: Vec<String>,
     #[serde(default)]
     pub(in crate::server::config) algorithms: Vec<String>,
@@ -68,6 +70,7 @@ impl IssuerSection {
         issuer = issuer.profile(profile);
         issuer = self.audiences.into_iter().fold(issuer, Issuer::audience);
         issuer = self.status_list_origins.into_iter().fold(issuer, Issuer::status_list_origin);
+        issuer = self.event_audiences.into_iter().fold(issuer, Issuer::event_audience);
         if !self.algorithms.is_empty() {
             let known = self.algorithms.iter().filter_map(|algorithm| {
                 let known = Algorithm::from_name(algorithm);
