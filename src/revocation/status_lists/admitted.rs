@@ -47,3 +47,31 @@ fn origin(uri: &Uri) -> Option<(&str, String)> {
     let port = uri.port_u16().filter(|port| *port != own);
     Some((scheme, port.map_or(host.clone(), |port| format!("{host}:{port}"))))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use http_body_util::Full;
+    use tower::service_fn;
+
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_the_own_origin_of_an_issuer_on_loopback_only() {
+        let nobody =
+            service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(Response::new(Full::default())) });
+        let fetcher = Fetcher::new(Arc::new(nobody), true);
+        let hosts = ["127.0.0.2".into(), "127.0.0.2:81".into(), "127.0.0.3:443".into()];
+        let admitted = Admitted::new("http://127.0.0.1:8080", &hosts);
+        let is_admitted = |uri: &str| admitted.check(uri, &fetcher).is_ok();
+        assert!(is_admitted("http://127.0.0.1:8080/lists/1"));
+        assert!(is_admitted("https://127.0.0.2/1") && is_admitted("https://127.0.0.3/1"));
+        for uri in ["http://127.0.0.2/1", "http://127.0.0.2:81/1", "http://127.0.0.1/1", "https://127.0.0.1:8080/1"] {
+            assert!(!is_admitted(uri), "{uri}");
+        }
+    }
+}
