@@ -84,6 +84,8 @@ mod tests {
         ] {
             assert!(!matches("http://127.0.0.1/cb", bad), "{bad}");
         }
+        let named = "http://127.0.0.1.evil.test/cb";
+        assert!(!matches(named, "http://127.0.0.1:1.evil.test/cb"), "no address, so no port of one");
     }
 
     #[test]
