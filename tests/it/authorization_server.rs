@@ -9,6 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
+use tokio::net::TcpListener;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer as _, service_fn};
 use tower_oauth::dev::{DevClient, DevServer, DevServerBuilder};
@@ -201,6 +202,53 @@ async fn a_revoked_token_is_refused_by_the_status_list() {
     assert_eq!(refresh(&dev, &ended).await.1["error"], "invalid_grant", "a reuse ends the family");
     call(&app, access(&kept)).await.assert_passed();
     assert_eq!(call(&app, access(&ended)).await.status(), StatusCode::UNAUTHORIZED);
+}
+
+/// A port that is known before anybody listens there: the server is told of the listener, and the listener of the server.
+async fn reserved() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+/// DAS-29: after the reuse of a refresh token the API refuses the JWTs of its family, for it was told.
+#[tokio::test]
+async fn the_api_refuses_the_family_of_a_refresh_token_that_came_back() {
+    let (listener, url) = reserved().await;
+    let dev = start(|builder| builder.listener(format!("{url}/oauth/security-events"))).await;
+    let (server, app) = api(API, dev.issuer_url());
+    let events = axum::Router::new().nest("/oauth", server.events());
+    let listening = tokio::spawn(async move { axum::serve(listener, events).await });
+    let (stolen, other) = (login(&dev, None).await, login(&dev, None).await);
+    let next = refresh(&dev, &stolen).await.1;
+    for tokens in [&stolen, &next, &other] {
+        call(&app, access(tokens)).await.assert_passed();
+    }
+    assert_eq!(refresh(&dev, &stolen).await.1["error"], "invalid_grant");
+    for tokens in [&stolen, &next] {
+        call(&app, access(tokens)).await.assert_invalid_token("token_revoked");
+    }
+    call(&app, access(&other)).await.assert_passed();
+    listening.abort();
+}
+
+#[tokio::test]
+async fn the_api_refuses_a_session_that_was_logged_out_over_the_back_channel() {
+    let (listener, url) = reserved().await;
+    let orders = DevClient::confidential("orders", "s3cr3t").resource(API);
+    let orders = orders.backchannel_logout_uri(format!("{url}/oauth/backchannel-logout"));
+    let dev = start(|builder| builder.register(orders)).await;
+    let issuer = Issuer::jwt(dev.issuer_url()).event_audience("orders");
+    let (server, app) = api(API, issuer);
+    let events = axum::Router::new().nest("/oauth", server.events());
+    let listening = tokio::spawn(async move { axum::serve(listener, events).await });
+    let tokens = login(&dev, None).await;
+    call(&app, access(&tokens)).await.assert_passed();
+    let hint = encoded(&[("id_token_hint", tokens["id_token"].as_str().unwrap())]);
+    let url = format!("{}/logout?{hint}", dev.issuer_url());
+    assert_eq!(exchange(Request::get(url).body(Full::default()).unwrap()).await.status(), StatusCode::OK);
+    call(&app, access(&tokens)).await.assert_invalid_token("token_revoked");
+    listening.abort();
 }
 
 /// Two servers are two environments: neither knows the other's clients, codes or tokens.
