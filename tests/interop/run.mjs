@@ -146,7 +146,7 @@ describe('oidc-provider', () => {
   });
 
   test('tokens pass after the old keys were withdrawn', async () => {
-    const keys = await provider.command('withdraw-old');
+    const { keys } = await provider.command('withdraw-old');
     for (const [alg, resource] of Object.entries(RESOURCES)) {
       const token = await provider.token(resource, 'orders:read');
       assert.ok(keys.includes(header(token).kid));

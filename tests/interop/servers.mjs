@@ -35,7 +35,8 @@ function start(command, args, options) {
 
 // The first match of `pattern` among the lines that a child prints from now on.
 async function said(child, lines, pattern) {
-  const ended = once(child, 'exit', { signal: AbortSignal.timeout(START_LIMIT) })
+  const done = new AbortController();
+  const ended = once(child, 'exit', { signal: AbortSignal.any([done.signal, AbortSignal.timeout(START_LIMIT)]) })
     .then(([code, signal]) => `it ended (${code ?? signal})`, (error) => error.message)
     .then((why) => {
       throw new Error(`waited for ${pattern} from ${child.spawnfile}: ${why}`);
@@ -45,6 +46,7 @@ async function said(child, lines, pattern) {
       const match = pattern.exec(line);
       if (!match) return;
       lines.off('line', look);
+      done.abort();
       resolve(match);
     });
   });
@@ -52,33 +54,44 @@ async function said(child, lines, pattern) {
   return Promise.race([found, ended]);
 }
 
-export async function startProvider() {
+// `settings` are further variables of the provider's environment.
+export async function startProvider(settings = {}) {
   const child = start(process.execPath, [fileURLToPath(new URL('provider.mjs', import.meta.url))], {
     stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, ...settings },
   });
   const lines = createInterface({ input: child.stdout });
   const { issuer } = JSON.parse(await said(child, lines, /^\{"issuer".*/));
-  const { token_endpoint: tokenEndpoint } = await (await fetch(`${issuer}/.well-known/openid-configuration`)).json();
+  const metadata = await (await fetch(`${issuer}/.well-known/openid-configuration`)).json();
+  const post = (url, client, parameters) =>
+    fetch(url, {
+      method: 'POST',
+      headers: { authorization: `Basic ${btoa(`${client}:${client}-secret`)}` },
+      body: new URLSearchParams(parameters),
+    });
   return {
     issuer,
 
     async command(name) {
       const answer = said(child, lines, /^\{.*/);
       child.stdin.write(`${name}\n`);
-      const { keys, error } = JSON.parse(await answer);
+      const { error, ...told } = JSON.parse(await answer);
       assert.equal(error, undefined);
-      return keys;
+      return told;
     },
 
-    async token(resource, scope) {
-      const response = await fetch(tokenEndpoint, {
-        method: 'POST',
-        headers: { authorization: `Basic ${btoa('interop:interop-secret')}` },
-        body: new URLSearchParams({ grant_type: 'client_credentials', resource, ...(scope && { scope }) }),
-      });
+    async token(resource, scope, client = 'interop') {
+      const parameters = { grant_type: 'client_credentials', resource, ...(scope && { scope }) };
+      const response = await post(metadata.token_endpoint, client, parameters);
       const answer = await response.json();
       assert.equal(response.status, 200, JSON.stringify(answer));
       return answer.access_token;
+    },
+
+    // RFC 7009, as the client that the token was given to.
+    async revoke(token, client = 'interop') {
+      const response = await post(metadata.revocation_endpoint, client, { token });
+      assert.equal(response.status, 200, await response.text());
     },
 
     stop: () => child.stdin.end(),
@@ -102,6 +115,7 @@ export async function startResourceServer(resource, issuer, settings = {}) {
   return {
     origin,
     get: (path, token) => fetch(origin + path, { headers: token ? { authorization: `Bearer ${token}` } : {} }),
+    post: (path, token) => fetch(origin + path, { method: 'POST', headers: { authorization: `Bearer ${token}` } }),
   };
 }
 
