@@ -112,11 +112,17 @@ fn routes() -> Router<Service> {
 }
 
 /// Ends the token that the request came with, at once and whatever its issuer says of it.
-async fn logout(State(service): State<Service>, token: Token) -> Result<StatusCode, (StatusCode, String)> {
-    match service.server.revoke_token(token.authenticated()).await {
-        Ok(()) => Ok(StatusCode::NO_CONTENT),
-        Err(error @ RevokeError::Unnamed) => Err((StatusCode::CONFLICT, error.to_string())),
-        Err(error) => Err((StatusCode::SERVICE_UNAVAILABLE, error.to_string())),
+async fn logout(State(service): State<Service>, token: Token) -> StatusCode {
+    revoked(service.server.revoke_token(token.authenticated()).await)
+}
+
+fn revoked(told: Result<(), RevokeError>) -> StatusCode {
+    match told {
+        Ok(()) => StatusCode::NO_CONTENT,
+        Err(error) => {
+            tracing::warn!(%error, "not revoked everywhere");
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     }
 }
 
@@ -127,13 +133,7 @@ fn repairs() -> Router<Service> {
 
 /// Refuses what the administrator's own issuer gave to a user.
 async fn revoke(State(service): State<Service>, admin: Granted<Admin>, Path(subject): Path<String>) -> StatusCode {
-    match service.server.revoke(Revocation::subject(admin.issuer(), subject)).await {
-        Ok(()) => StatusCode::NO_CONTENT,
-        Err(error) => {
-            tracing::warn!(%error, "not revoked everywhere");
-            StatusCode::SERVICE_UNAVAILABLE
-        }
-    }
+    revoked(service.server.revoke(Revocation::subject(admin.issuer(), subject)).await)
 }
 
 /// Called once every revocation that Redis lost has been made anew. Until then no token passes anywhere else.

@@ -12,6 +12,7 @@ use crate::jwt::error::JwtError;
 use crate::jwt::json::Text;
 use crate::jwt::verify::{UnverifiedJwt, VerifiedJwt};
 use crate::observe::Event;
+use crate::secret::Secret;
 use crate::store::Answer;
 use crate::time::Timestamp;
 use crate::token::{ProvedBy, Verdict};
@@ -113,7 +114,7 @@ impl State {
         loop {
             let keys = match trust.keys(lookup).map_err(Wait::Keys)? {
                 Ok(candidates) => match checked.verify(candidates.iter(), &trust.rules) {
-                    Ok(jwt) => return Ok(Ok(self.proved(at, trust, jwt, candidates.generation()))),
+                    Ok(jwt) => return Ok(Ok(self.proved(at, trust, (jwt, token), candidates.generation()))),
                     Err(JwtError::Signature) => candidates.generation(),
                     Err(error) => return refused(Some(trust), error),
                 },
@@ -127,14 +128,14 @@ impl State {
         }
     }
 
-    fn proved(&self, at: usize, trust: &Trust, jwt: VerifiedJwt, keys: Generation) -> Proved {
+    fn proved(&self, at: usize, trust: &Trust, (jwt, token): (VerifiedJwt, &str), keys: Generation) -> Proved {
         let lifetime = jwt.expires_at.zip(jwt.issued_at).map(|(end, start)| end.since(start));
         if trust.report_lifetime.is_some_and(|limit| lifetime.is_some_and(|lifetime| lifetime > limit)) {
             self.context.observers.emit(&Event::LifetimeTooLong { issuer: &trust.issuer });
         }
         let (algorithm, statement) = jwt.into_parts();
         let proved = ProvedBy { signature: Some(algorithm), asked_at: None };
-        let verdict = Verdict::new(Arc::clone(&trust.issuer), statement, proved, Arc::clone(&self.context));
+        let verdict = Verdict::new(Arc::clone(&trust.issuer), statement, proved, token, Arc::clone(&self.context));
         Proved { verdict, trust: at, keys: Some(keys) }
     }
 
@@ -147,18 +148,18 @@ impl State {
             return Answer::Now(Err(trust.not_proved(Why::Refused(JwtError::IssuerUnknown))));
         };
         match online.ask(token, need, now) {
-            Answer::Now(reply) => Answer::Now(self.answered(at, reply, now)),
+            Answer::Now(reply) => Answer::Now(self.answered(at, token, reply, now)),
             Answer::Later(reply) => {
-                let state = Arc::clone(self);
+                let (state, token) = (Arc::clone(self), Secret::from(token));
                 Answer::Later(Box::pin(async move {
                     let reply = reply.await;
-                    state.answered(at, reply, state.context.now())
+                    state.answered(at, token.expose(), reply, state.context.now())
                 }))
             }
         }
     }
 
-    pub(super) fn answered(&self, at: usize, reply: Result<Reply, Unavailable>, now: Timestamp) -> Judged {
+    pub(super) fn answered(&self, at: usize, token: &str, reply: Result<Reply, Unavailable>, now: Timestamp) -> Judged {
         let Some(trust) = self.trusts.get(at) else {
             return Err(NotProved { issuer: None, why: Why::Refused(JwtError::IssuerUnknown) });
         };
@@ -167,11 +168,8 @@ impl State {
             Ok((answer, asked_at)) => {
                 let proved = ProvedBy { signature: None, asked_at: Some(asked_at) };
                 let (issuer, context) = (Arc::clone(&trust.issuer), Arc::clone(&self.context));
-                Ok(Proved {
-                    verdict: Verdict::new(issuer, answer.into_statement(), proved, context),
-                    trust: at,
-                    keys: None,
-                })
+                let verdict = Verdict::new(issuer, answer.into_statement(), proved, token, context);
+                Ok(Proved { verdict, trust: at, keys: None })
             }
             Err(why) => Err(trust.not_proved(why)),
         }

@@ -75,7 +75,7 @@ impl State {
         };
         match self.judge_newer(trust, verdict, reply, asking.now) {
             Ok((answer, asked_at)) => {
-                let newer = self.newer(verdict, answer, asked_at);
+                let newer = self.newer(verdict, answer, asked_at, token);
                 if verdict.is_signed() {
                     verdict.confirm(&newer);
                 } else {
@@ -126,7 +126,7 @@ impl State {
         let last = last.map(|reply| self.judge_newer(trust, verdict, Ok(reply), asking.now));
         let (known, asked_at) = match last {
             Some(Ok((answer, asked_at))) => {
-                (Arc::new(VerdictRef(self.newer(verdict, answer, asked_at))), Some(asked_at))
+                (Arc::new(VerdictRef(self.newer(verdict, answer, asked_at, token))), Some(asked_at))
             }
             Some(Err(Why::Refused(error))) => return Err(self.refuse_token(error, verdict, asking.scheme)),
             _ => (Arc::clone(verdict), verdict.asked_at()),
@@ -150,16 +150,15 @@ impl State {
         let Why::NotAnswered { .. } = why else { return None };
         let (at, trust) = self.trusted(issuer?)?;
         let last = trust.online.as_ref()?.last_known(token, asking.now)?;
-        let verdict = self.answered(at, Ok(last), asking.now).ok()?.verdict;
+        let verdict = self.answered(at, token, Ok(last), asking.now).ok()?.verdict;
         let age = verdict.asked_at().filter(|at| *at <= asking.now).map(|at| asking.now.since(at));
         self.failing(Dependency::Introspection, age, &verdict, asking).ok()?;
         Some(Arc::new(VerdictRef(Arc::new(verdict))))
     }
 
-    fn newer(&self, verdict: &Verdict, answer: Introspected, asked_at: Timestamp) -> Arc<Verdict> {
+    fn newer(&self, verdict: &Verdict, answer: Introspected, asked_at: Timestamp, token: &str) -> Arc<Verdict> {
+        let (statement, context) = (answer.into_statement(), Arc::clone(&self.context));
         let proved = ProvedBy { asked_at: Some(asked_at), ..verdict.proved };
-        let newer =
-            Verdict::new(Arc::clone(&verdict.issuer), answer.into_statement(), proved, Arc::clone(&self.context));
-        Arc::new(newer)
+        Arc::new(Verdict::new(Arc::clone(&verdict.issuer), statement, proved, token, context))
     }
 }

@@ -104,13 +104,13 @@ impl ResourceServer {
         state.add_rule(trust, rule, now).await.map_err(RevokeError::Store)
     }
 
-    /// Refuses the token of this request from now on, here and wherever the denylist is shared.
+    /// Refuses the token of this request from now on, here and wherever the denylist is shared: by its `jti`, or by a
+    /// digest of it where it has none.
     ///
     /// # Errors
-    /// As [`revoke`](Self::revoke); [`RevokeError::Unnamed`] for a token without `jti`.
+    /// As [`revoke`](Self::revoke).
     pub async fn revoke_token(&self, token: &Authenticated) -> Result<(), RevokeError> {
-        let Some(jti) = token.token_id() else { return Err(RevokeError::Unnamed) };
-        let revocation = Revocation::token(token.issuer(), jti);
+        let revocation = Revocation::token(token.issuer(), token.verdict().name());
         self.revoke(match token.expires_at() {
             Some(at) => revocation.expires_at(at),
             None => revocation,
@@ -140,8 +140,6 @@ impl State {
 pub enum RevokeError {
     /// No issuer of that name is configured: compare it to the last slash.
     IssuerUnknown,
-    /// The token has no `jti` to name it by; revoke its session or subject instead.
-    Unnamed,
     /// The denylist could not take the rule in, or not for all who share it.
     Store(StoreError),
 }
@@ -152,7 +150,6 @@ impl fmt::Display for RevokeError {
             Self::IssuerUnknown => {
                 f.write_str("no issuer of that name is configured; it is compared to the last slash")
             }
-            Self::Unnamed => f.write_str("the token has no jti to revoke it by; revoke its session or subject instead"),
             Self::Store(error) => write!(f, "the denylist could not be told, so try again: {error}"),
         }
     }
@@ -162,7 +159,7 @@ impl std::error::Error for RevokeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Store(error) => Some(error),
-            Self::IssuerUnknown | Self::Unnamed => None,
+            Self::IssuerUnknown => None,
         }
     }
 }

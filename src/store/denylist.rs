@@ -89,7 +89,7 @@ impl DenyRule {
 pub struct Marks<'a> {
     /// The configured issuer.
     pub issuer: &'a str,
-    /// `jti`.
+    /// `jti`; of a token that has none, a digest of the token.
     pub token_id: Option<&'a str>,
     /// `sid`.
     pub session_id: Option<&'a str>,

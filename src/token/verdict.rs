@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 
 use super::{Context, TypedClaims};
-use crate::crypto::Algorithm;
+use crate::crypto::{Algorithm, b64, sha256};
 use crate::dpop::proof::JudgedHeader;
 use crate::jwt::statement::Statement;
 use crate::revocation::status_lists::List;
@@ -23,6 +23,8 @@ pub(crate) struct Verdict {
     pub(crate) proved: ProvedBy,
     pub(crate) context: Arc<Context>,
     pub(crate) typed: TypedClaims,
+    /// Stands for a `jti` where the token has none.
+    digest: Option<Box<str>>,
     /// The header of the proofs of the token's own client, once one was proved.
     pub(crate) proof_header: OnceLock<Arc<JudgedHeader>>,
     /// The issuer's list that tells of the token, once it was looked for.
@@ -45,10 +47,19 @@ pub(crate) struct ProvedBy {
 }
 
 impl Verdict {
-    pub(crate) fn new(issuer: Arc<str>, statement: Statement, proved: ProvedBy, context: Arc<Context>) -> Self {
+    /// `token` is not kept; where its claims do not name it, a digest of it does.
+    pub(crate) fn new(
+        issuer: Arc<str>,
+        statement: Statement,
+        proved: ProvedBy,
+        token: &str,
+        context: Arc<Context>,
+    ) -> Self {
+        let digest = statement.token_id().is_none().then(|| b64(&sha256(&[b"token ", token.as_bytes()])).into());
         Self {
             issuer,
             statement,
+            digest,
             proved,
             context,
             typed: TypedClaims::default(),
@@ -85,11 +96,16 @@ impl Verdict {
         self.asked_at().is_some_and(|at| at <= now && now.since(at) <= age)
     }
 
+    /// What the token is called by a rule for it alone: its `jti`, or else a digest of it.
+    pub(crate) fn name(&self) -> &str {
+        self.statement.token_id().or(self.digest.as_deref()).unwrap_or_default()
+    }
+
     /// What rules of a denylist look at.
     pub(crate) fn marks(&self) -> Marks<'_> {
         Marks {
             issuer: &self.issuer,
-            token_id: self.statement.token_id(),
+            token_id: Some(self.name()),
             session_id: self.statement.session_id(),
             subject: self.statement.subject(),
             client_id: self.statement.client_id(),

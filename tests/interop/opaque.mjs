@@ -141,6 +141,15 @@ describe('opaque tokens of oidc-provider', () => {
     assert.ok(questions <= 2, 'only about tokens that were new');
   });
 
+  test('after a logout here nothing passes, although the issuer gives no token a name', async () => {
+    const token = await provider.token(RESOURCE, 'orders:read');
+    const another = await provider.token(RESOURCE, 'orders:read');
+    assert.equal((await servers.denylist.post('/logout', token)).status, 204);
+    for (const path of PATHS) assert.deepEqual(await refusal('denylist', path, token), [401, 'invalid_token'], path);
+    assert.equal(await status('denylist', '/read', another), 200, 'of the same client');
+    assert.equal(await status('within', '/read', token), 200, 'another server has a denylist of its own');
+  });
+
   test('an issuer that fails is no refusal and no pass', async () => {
     const token = await provider.token(RESOURCE, 'orders:read');
     for (const name of ['denylist', 'always', 'patient']) assert.equal(await status(name, '/read', token), 200, name);

@@ -93,13 +93,15 @@ async fn a_rule_outlives_the_token_by_the_leeway() {
 #[tokio::test]
 async fn the_token_of_a_request_is_revoked_by_its_own_name() {
     let fixture = Fixture::asking();
-    for token in [fixture.token().sign(), fixture.opaque().issue()] {
+    let named = [fixture.token().sign(), fixture.opaque().issue()];
+    // Many an issuer names no opaque token, because the token itself is its name.
+    let [unnamed, other] = [(); 2].map(|()| fixture.opaque().without("jti").issue());
+    for token in named.into_iter().chain([unnamed]) {
         let authenticated = fixture.authenticated(&token).await;
         fixture.server.revoke_token(&authenticated).await.unwrap();
         fixture.answer(&token).await.assert_invalid_token("token_revoked");
     }
-    let unnamed = fixture.authenticated(&fixture.opaque().without("jti").issue()).await;
-    assert_eq!(fixture.server.revoke_token(&unnamed).await, Err(RevokeError::Unnamed));
+    fixture.answer(&other).await.assert_passed();
     let misspelt = Revocation::subject("https://as.example/", "ada");
     assert_eq!(fixture.server.revoke(misspelt).await, Err(RevokeError::IssuerUnknown));
 }
