@@ -28,9 +28,10 @@
 //!
 //! Start with the README; the [`guide`] has a chapter for each question that comes after it: [how a token is
 //! judged](guide::jwt), [several issuers](guide::many_issuers), [opaque tokens](guide::opaque),
-//! [revocation](guide::revocation), [DPoP](guide::dpop), [scopes](guide::scopes), [testing](guide::testing),
-//! [configuration](guide::configuration), [deploying](guide::deploying), [observing](guide::observability), [every
-//! default](guide::defaults) and [the threat model](guide::threats).
+//! [revocation](guide::revocation), [DPoP](guide::dpop), [the flow](guide::flows), [scopes](guide::scopes),
+//! [testing](guide::testing), [configuration](guide::configuration), [deploying](guide::deploying),
+//! [scaling](guide::scaling), [observing](guide::observability), [every default](guide::defaults) and [the threat
+//! model](guide::threats).
 //!
 //! # The map
 //!
