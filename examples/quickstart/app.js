@@ -8,7 +8,7 @@ import { storiesOf } from './stories.js';
 
 const $ = (selector) => document.querySelector(selector);
 const acts = [...document.querySelectorAll('[data-act]')];
-const panel = createPanel($('#log'));
+const panel = createPanel($('#log'), $('#said'));
 let isBusy = true;
 
 const resource = location.origin;

@@ -2,12 +2,14 @@
 
 use axum::Router;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderValue, header::InvalidHeaderValue};
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::get;
+
+const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
 macro_rules! files {
     ($($path:literal: $media:ident $file:literal,)+) => {
@@ -53,7 +55,9 @@ pub(crate) fn page(issuer: &str) -> Result<Router, InvalidHeaderValue> {
         async { response }
     };
     let files = FILES.into_iter().fold(Router::new(), |router, (path, media, content)| {
-        router.route(path, get(move || async move { ([(CONTENT_TYPE, media)], content) }))
+        // No other site holds this page by the hand; the windows that it opens itself still know it.
+        let alone = (path == "/").then_some([(CROSS_ORIGIN_OPENER_POLICY, "same-origin-allow-popups")]);
+        router.route(path, get(move || async move { (alone, [(CONTENT_TYPE, media)], content) }))
     });
     Ok(files.layer(map_response(guarded)))
 }

@@ -15,7 +15,8 @@ const MEANINGS = {
   invalid_token: 'Something is wrong with the token. What it is stands in the log of the API and never in the answer.',
 };
 
-export function createPanel(log) {
+// `said` is read out by a screen reader: how each act ended, and not every request of it.
+export function createPanel(log, said) {
   return {
     clear: () => log.replaceChildren(),
 
@@ -37,6 +38,7 @@ export function createPanel(log) {
         article.dataset.outcome = name;
         badge.textContent = word;
         outcome.textContent = text;
+        said.textContent = `${title}: ${word}. ${text}`;
       };
       const step = (...content) => steps.append(element('li', {}, ...content));
 

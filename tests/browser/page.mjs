@@ -218,6 +218,7 @@ describe('the page of the quickstart', () => {
     assert.ok(!policy.includes('unsafe'), policy);
     assert.equal(response.headers.get('referrer-policy'), 'no-referrer');
     assert.equal(response.headers.get('cache-control'), 'no-store');
+    assert.equal(response.headers.get('cross-origin-opener-policy'), 'same-origin-allow-popups');
     await person(async ({ page }) => {
       const isStopped = await page.evaluate(() => {
         try {
