@@ -209,6 +209,32 @@ describe('the page of the quickstart', () => {
       assert.equal((await outcome()).outcome, 'passed');
     }));
 
+  test('the code leaves the address and the history of its window at once', () =>
+    person(async ({ context }) => {
+      const window = await context.newPage();
+      await window.goto(`${addresses.page}/callback?code=a-code-of-somebody&state=x`);
+      await window.waitForURL(`${addresses.page}/callback`);
+      await window.goto(`${addresses.page}/icon.svg`);
+      await window.goBack();
+      assert.equal(window.url(), `${addresses.page}/callback`);
+    }));
+
+  test('where the browser opens no window, the page asks for another click', () =>
+    person(async ({ page, answer, outcome }) => {
+      await page.evaluate(() => {
+        const { open } = window;
+        let refusals = 2;
+        window.open = (...all) => (refusals-- > 0 ? null : open.apply(window, all));
+      });
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      const again = page.getByRole('button', { name: 'Go on' });
+      await again.and(page.locator(':focus')).waitFor();
+      const [window] = await Promise.all([page.waitForEvent('popup'), again.click()]);
+      await answer(window, 'Allow');
+      assert.equal((await outcome()).outcome, 'passed');
+      assert.equal(await again.isVisible(), false);
+    }));
+
   test('the page lets in nothing from elsewhere', async () => {
     const response = await fetch(`${addresses.page}/`, { signal: AbortSignal.timeout(STEP_LIMIT) });
     const policy = response.headers.get('content-security-policy');
@@ -219,7 +245,7 @@ describe('the page of the quickstart', () => {
     assert.equal(response.headers.get('referrer-policy'), 'no-referrer');
     assert.equal(response.headers.get('cache-control'), 'no-store');
     assert.equal(response.headers.get('cross-origin-opener-policy'), 'same-origin-allow-popups');
-    await person(async ({ page }) => {
+    await person(async ({ page, heard }) => {
       const isStopped = await page.evaluate(() => {
         try {
           document.body.innerHTML = '<p>markup</p>';
@@ -230,9 +256,8 @@ describe('the page of the quickstart', () => {
       });
       assert.ok(isStopped, 'text does not become markup');
       assert.equal(await page.evaluate(() => document.scripts.length), 1);
-    }).catch((error) => {
       // Chromium says in the console that it has stopped it, and that is what was asked for.
-      if (!/TrustedHTML/.test(error.message)) throw error;
+      assert.ok(heard.splice(0).some(({ text }) => text.includes('TrustedHTML')));
     });
   });
 
