@@ -147,8 +147,9 @@ proptest! {
             match deny(&list, rule, now) {
                 Ok(()) => taken.entry(n).or_default().push((up_to, until)),
                 Err(_) => {
-                    let span = Duration::from_secs(SPAN as u64);
-                    let lives = |rules: &&Vec<_>| rules.iter().any(|(_, until): &(_, Timestamp)| until.plus(span) > now);
+                    // To the end of its span, and by whole seconds.
+                    let is_kept = |until: Timestamp| last_span(until) >= now.as_secs();
+                    let lives = |rules: &&Vec<_>| rules.iter().any(|(_, until): &(_, Timestamp)| is_kept(*until));
                     let live = taken.values().filter(lives).count();
                     prop_assert!(live >= capacity, "full with {live} of {capacity}");
                 }

@@ -15,6 +15,9 @@ const NONE: Link = Link::MAX;
 /// 8 KiB: allocated within a request, so not much longer than that takes.
 const CHUNK: usize = 256;
 
+/// So many entries that were prolonged are passed by for each one that may be forgotten: a bound on the work at once.
+const PROLONGED_PER_EXPIRED: usize = 64;
+
 /// What a `BTreeMap` takes for an entry of 12 bytes when its nodes are but half full.
 const BYTES_PER_SECOND: usize = 40;
 
@@ -113,7 +116,11 @@ impl<T: Copy + Default> Shard<T> {
     /// Forgets up to `at_most` entries whose second has come; how many it was.
     pub(super) fn expire(&mut self, now: i64, at_most: usize) -> Result<usize, Corrupt> {
         let mut gone = 0;
-        for _ in 0..at_most {
+        // What was prolonged is queued anew and takes nobody's place: a store is full only when there is nothing over.
+        for _ in 0..at_most * PROLONGED_PER_EXPIRED {
+            if gone == at_most {
+                break;
+            }
             let Some(mut first) = self.due.first_entry().filter(|first| *first.key() <= now) else { break };
             let (second, link) = (*first.key(), *first.get());
             let Slot { digest, until, next_in_queue, .. } = *slot(&self.slots, link)?;
