@@ -24,7 +24,7 @@ impl State {
         verdict: &Arc<VerdictRef>,
         asking: &Asking,
     ) -> Answer<Result<(), Rejection>> {
-        let Some(StatusReference { idx, .. }) = verdict.statement.status.as_deref() else { return Answer::Now(Ok(())) };
+        let Some(StatusReference { idx, .. }) = verdict.status() else { return Answer::Now(Ok(())) };
         let list = match self.list_of(verdict, asking.now) {
             Ok(list) => list,
             Err(unavailable) => return Answer::Now(self.heed(&Err(unavailable), None, verdict, asking)),
@@ -51,7 +51,7 @@ impl State {
 
     /// Whether the list that tells of the token was fetched at most so long ago: it is the issuer's word too.
     pub(super) fn was_listed_within(&self, verdict: &Verdict, age: Duration, now: Timestamp) -> bool {
-        let Some(StatusReference { idx, .. }) = verdict.statement.status.as_deref() else { return false };
+        let Some(StatusReference { idx, .. }) = verdict.status() else { return false };
         let said = self.list_of(verdict, now).ok().map(|list| list.check(*idx, now));
         matches!(said, Some(Answer::Now(Ok(checked))) if checked.fetched_at <= now && now.since(checked.fetched_at) <= age)
     }
@@ -68,7 +68,7 @@ impl State {
         }
         let lists =
             self.trusted(&verdict.issuer).and_then(|(_, trust)| trust.lists.as_ref()).ok_or_else(unreachable)?;
-        let uri = verdict.statement.status.as_deref().map(|status| &*status.uri).unwrap_or_default();
+        let uri = verdict.status().map(|status| &*status.uri).unwrap_or_default();
         let list = lists.list(uri, now)?;
         Ok(verdict.status_list.get_or_init(|| list))
     }
@@ -80,7 +80,7 @@ impl State {
             Ok(_) => return over(),
             Err(unavailable) => unavailable,
         };
-        let idx = verdict.statement.status.as_deref().map(|status| status.idx).unwrap_or_default();
+        let idx = verdict.status().map(|status| status.idx).unwrap_or_default();
         let stale = match asking.terms.on_failure.get(Dependency::StatusList) {
             OnFailure::Closed => None,
             OnFailure::StaleWithin(age) => list.and_then(|list| list.check_stale(idx, age, asking.now)),

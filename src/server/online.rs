@@ -106,7 +106,7 @@ impl State {
             false => Introspected::judge(answer, &trust.rules, now),
         })?;
         // The proof that came with the request was one for the binding as it was known.
-        if answer.jkt() != verdict.statement.jkt() {
+        if answer.jkt() != verdict.jkt() {
             return Err(Why::Refused(JwtError::ClaimMismatch("cnf")));
         }
         Ok((answer, asked_at))

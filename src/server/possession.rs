@@ -80,13 +80,19 @@ impl State {
         };
         let (asking, elapsed) = (obtained.asking(terms, presented.scheme, now), obtained.elapsed);
         match self.freshen(obtained.verdict, asking, || presented.token().into()) {
-            Answer::Now(Ok(fresh)) => self.spend(entry, Admission { fresh, presented, asking, elapsed }),
+            Answer::Now(Ok(fresh)) => match entry {
+                None => Decision::Now(Ok(Some(self.accept(fresh, presented, &asking, elapsed)))),
+                Some(entry) => self.spend(entry, Admission { fresh, presented, asking, elapsed }),
+            },
             Answer::Now(Err(rejection)) => Decision::Now(Err(rejection)),
             Answer::Later(fresh) => {
                 let state = Arc::clone(self);
                 Decision::Later(Box::pin(async move {
                     let fresh = fresh.await?;
                     let asking = Asking { now: state.context.now(), ..asking };
+                    let Some(entry) = entry else {
+                        return Ok(Some(state.accept(fresh, presented, &asking, elapsed)));
+                    };
                     match state.spend(entry, Admission { fresh, presented, asking, elapsed }) {
                         Decision::Now(admitted) => admitted,
                         Decision::Later(admitted) => admitted.await,
@@ -97,17 +103,16 @@ impl State {
     }
 
     /// Spends the proof, at last: all else has passed.
-    fn spend(self: &Arc<Self>, entry: Option<ReplayEntry>, admission: Admission) -> Decision {
-        let Some(entry) = entry else { return Decision::Now(Ok(Some(self.accept(admission)))) };
+    fn spend(self: &Arc<Self>, entry: ReplayEntry, admission: Admission) -> Decision {
         match self.replay.check_and_insert(entry, admission.asking.now) {
             Answer::Now(replay) => {
-                Decision::Now(self.unused(&replay, &admission).map(|()| Some(self.accept(admission))))
+                Decision::Now(self.unused(&replay, &admission).map(|()| Some(self.let_in(admission))))
             }
             Answer::Later(replay) => {
                 let state = Arc::clone(self);
                 Decision::Later(Box::pin(async move {
                     let replay = replay.await;
-                    state.unused(&replay, &admission).map(|()| Some(state.accept(admission)))
+                    state.unused(&replay, &admission).map(|()| Some(state.let_in(admission)))
                 }))
             }
         }
@@ -122,7 +127,7 @@ impl State {
     ) -> Result<Option<ReplayEntry>, Rejection> {
         let challenger = &self.context.challenger;
         let Some(presentation) = &presented.proof else {
-            return match verdict.statement.jkt() {
+            return match verdict.jkt() {
                 Some(_) => Err(challenger.unfit_token(Cause::BoundAsBearer, Scheme::Bearer)),
                 None => Ok(None),
             };
@@ -131,7 +136,7 @@ impl State {
             let nonce = matches!(error, DpopError::NonceMissing | DpopError::NonceInvalid);
             challenger.invalid_proof(error, nonce.then(|| self.dpop.fresh_nonce(now)).flatten())
         };
-        let Some(jkt) = verdict.statement.jkt() else {
+        let Some(jkt) = verdict.jkt() else {
             return Err(challenger.unfit_token(Cause::Unbound, Scheme::Dpop));
         };
         let line = presentation.line.as_deref().map_err(|error| refuse(*error))?;
@@ -174,8 +179,13 @@ impl State {
         }
     }
 
-    fn accept(&self, admission: Admission) -> Authenticated {
-        let Admission { fresh: Fresh { verdict, reached }, presented, asking, elapsed } = admission;
+    fn let_in(&self, admission: Admission) -> Authenticated {
+        let Admission { fresh, presented, asking, elapsed } = admission;
+        self.accept(fresh, presented, &asking, elapsed)
+    }
+
+    fn accept(&self, fresh: Fresh, presented: Presented, asking: &Asking, elapsed: Option<Duration>) -> Authenticated {
+        let Fresh { verdict, reached } = fresh;
         let algorithm = verdict.proved.signature;
         self.context.observers.emit(&Event::Accepted { issuer: &verdict.issuer, algorithm, elapsed });
         let nonce = (presented.scheme == Scheme::Dpop).then(|| self.dpop.fresh_nonce(asking.now)).flatten();

@@ -45,13 +45,36 @@ pub enum OnFailure {
     OpenAndCounted,
 }
 
-/// What becomes of a request for each dependency.
+/// What becomes of a request for each dependency. Small, because each request carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FailurePolicy {
-    introspection: OnFailure,
-    status_list: OnFailure,
-    denylist: OnFailure,
-    replay: OnFailure,
+pub(crate) struct FailurePolicy([Packed; 4]);
+
+/// An [`OnFailure`] in milliseconds: the ends of the range are no times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Packed(u32);
+
+impl Packed {
+    const CLOSED: Self = Self(0);
+    const OPEN: Self = Self(u32::MAX);
+
+    fn of(on_failure: OnFailure) -> Self {
+        match on_failure {
+            OnFailure::Closed => Self::CLOSED,
+            OnFailure::OpenAndCounted => Self::OPEN,
+            // More than 49 days are no limit that anybody means; less than a millisecond is none that is kept.
+            OnFailure::StaleWithin(age) => {
+                Self(u32::try_from(age.as_millis()).unwrap_or(u32::MAX).clamp(1, u32::MAX - 1))
+            }
+        }
+    }
+
+    const fn unpacked(self) -> OnFailure {
+        match self {
+            Self::CLOSED => OnFailure::Closed,
+            Self::OPEN => OnFailure::OpenAndCounted,
+            Self(millis) => OnFailure::StaleWithin(Duration::from_millis(millis as u64)),
+        }
+    }
 }
 
 /// How long a replica may go on with the deny rules that it knows, unless said otherwise.
@@ -59,32 +82,31 @@ const RULES_SERVE_FOR: Duration = Duration::from_secs(30);
 
 impl Default for FailurePolicy {
     fn default() -> Self {
-        Self {
-            introspection: OnFailure::Closed,
-            status_list: OnFailure::Closed,
-            denylist: OnFailure::StaleWithin(RULES_SERVE_FOR),
-            replay: OnFailure::Closed,
-        }
+        let mut policy = Self([Packed::CLOSED; 4]);
+        policy.set(Dependency::Denylist, OnFailure::StaleWithin(RULES_SERVE_FOR));
+        policy
     }
 }
 
 impl FailurePolicy {
     pub(crate) const fn get(&self, dependency: Dependency) -> OnFailure {
+        let Self([introspection, status_list, denylist, replay]) = self;
         match dependency {
-            Dependency::Introspection => self.introspection,
-            Dependency::StatusList => self.status_list,
-            Dependency::Denylist => self.denylist,
-            Dependency::Replay => self.replay,
+            Dependency::Introspection => introspection.unpacked(),
+            Dependency::StatusList => status_list.unpacked(),
+            Dependency::Denylist => denylist.unpacked(),
+            Dependency::Replay => replay.unpacked(),
         }
     }
 
-    pub(crate) const fn set(&mut self, dependency: Dependency, on_failure: OnFailure) {
-        match dependency {
-            Dependency::Introspection => self.introspection = on_failure,
-            Dependency::StatusList => self.status_list = on_failure,
-            Dependency::Denylist => self.denylist = on_failure,
-            Dependency::Replay => self.replay = on_failure,
-        }
+    pub(crate) fn set(&mut self, dependency: Dependency, on_failure: OnFailure) {
+        let Self([introspection, status_list, denylist, replay]) = self;
+        *match dependency {
+            Dependency::Introspection => introspection,
+            Dependency::StatusList => status_list,
+            Dependency::Denylist => denylist,
+            Dependency::Replay => replay,
+        } = Packed::of(on_failure);
     }
 }
 
@@ -123,5 +145,30 @@ impl Terms {
     /// Raised to what a demand asks for.
     pub(crate) const fn at_least(self, freshness: Freshness) -> Self {
         Self { freshness: self.freshness.stricter(freshness), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_dependency_keeps_what_was_said_of_it() {
+        let (mut policy, minute) = (FailurePolicy::default(), OnFailure::StaleWithin(Duration::from_secs(60)));
+        assert_eq!(policy.get(Dependency::Denylist), OnFailure::StaleWithin(RULES_SERVE_FOR));
+        policy.set(Dependency::Introspection, minute);
+        policy.set(Dependency::Replay, OnFailure::OpenAndCounted);
+        policy.set(Dependency::Denylist, OnFailure::Closed);
+        let all = [Dependency::Introspection, Dependency::StatusList, Dependency::Denylist, Dependency::Replay];
+        let kept = all.map(|dependency| policy.get(dependency));
+        assert_eq!(kept, [minute, OnFailure::Closed, OnFailure::Closed, OnFailure::OpenAndCounted]);
+    }
+
+    #[test]
+    fn no_time_is_taken_for_never_or_for_always() {
+        for (age, kept) in [(Duration::ZERO, 1), (Duration::MAX, u64::from(u32::MAX) - 1)] {
+            let kept = OnFailure::StaleWithin(Duration::from_millis(kept));
+            assert_eq!(Packed::of(OnFailure::StaleWithin(age)).unpacked(), kept);
+        }
     }
 }

@@ -10,17 +10,30 @@ use arc_swap::ArcSwapOption;
 use super::{Context, TypedClaims};
 use crate::crypto::{Algorithm, b64, sha256};
 use crate::dpop::proof::JudgedHeader;
+use crate::jwt::shapes::StatusReference;
 use crate::jwt::statement::Statement;
 use crate::revocation::status_lists::List;
 use crate::store::Marks;
 use crate::time::Timestamp;
 
 /// The facts of one token, and what is needed to judge demands on it.
+///
+/// In this order: what every recalled verdict is looked at for comes first, so that it lies beside the count of references
+/// and costs one trip to memory, not one for each field.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Verdict {
+    /// The generation of the denylist at which no rule denied the token.
+    undenied_at: AtomicU64,
+    /// The issuer has said something newer since.
+    superseded: AtomicBool,
+    /// The token is bound to a key.
+    is_bound: bool,
+    /// The token names a status list.
+    is_listed: bool,
     pub(crate) issuer: Arc<str>,
-    pub(crate) statement: Statement,
     pub(crate) proved: ProvedBy,
+    pub(crate) statement: Statement,
     pub(crate) context: Arc<Context>,
     pub(crate) typed: TypedClaims,
     /// Stands for a `jti` where the token has none.
@@ -29,12 +42,8 @@ pub(crate) struct Verdict {
     pub(crate) proof_header: OnceLock<Arc<JudgedHeader>>,
     /// The issuer's list that tells of the token, once it was looked for.
     pub(crate) status_list: OnceLock<List>,
-    /// The generation of the denylist at which no rule denied the token.
-    undenied_at: AtomicU64,
     /// By the issuer's newest word on a token that it has signed.
     confirmed: ArcSwapOption<Self>,
-    /// The issuer has said something newer since.
-    superseded: AtomicBool,
 }
 
 /// How a token was proved: by a signature, by the word of its issuer, or by both.
@@ -57,18 +66,30 @@ impl Verdict {
     ) -> Self {
         let digest = statement.token_id().is_none().then(|| b64(&sha256(&[b"token ", token.as_bytes()])).into());
         Self {
+            undenied_at: AtomicU64::new(u64::MAX),
+            superseded: AtomicBool::new(false),
+            is_bound: statement.jkt().is_some(),
+            is_listed: statement.status.is_some(),
             issuer,
-            statement,
-            digest,
             proved,
+            statement,
             context,
             typed: TypedClaims::default(),
+            digest,
             proof_header: OnceLock::new(),
             status_list: OnceLock::new(),
-            undenied_at: AtomicU64::new(u64::MAX),
             confirmed: ArcSwapOption::const_empty(),
-            superseded: AtomicBool::new(false),
         }
+    }
+
+    /// The thumbprint of the key that the token is bound to.
+    pub(crate) fn jkt(&self) -> Option<&str> {
+        if self.is_bound { self.statement.jkt() } else { None }
+    }
+
+    /// Where the issuer tells of the token's status.
+    pub(crate) fn status(&self) -> Option<&StatusReference> {
+        if self.is_listed { self.statement.status.as_deref() } else { None }
     }
 
     /// When the issuer was last asked about the token; `None` when it never was.
