@@ -63,14 +63,14 @@ impl State {
             reason: "there is nothing to fetch it with; enable the feature http-client or set a transport".into(),
             retry_after: Duration::from_secs(60),
         };
-        if let Some(list) = verdict.status_list.get() {
+        if let Some(list) = verdict.status_list() {
             return Ok(list);
         }
         let lists =
             self.trusted(&verdict.issuer).and_then(|(_, trust)| trust.lists.as_ref()).ok_or_else(unreachable)?;
         let uri = verdict.status().map(|status| &*status.uri).unwrap_or_default();
         let list = lists.list(uri, now)?;
-        Ok(verdict.status_list.get_or_init(|| list))
+        Ok(verdict.keep_status_list(list))
     }
 
     fn heed(&self, said: &Said, list: Option<&List>, verdict: &Verdict, asking: &Asking) -> Result<(), Rejection> {

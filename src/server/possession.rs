@@ -147,13 +147,13 @@ impl State {
             path: &presentation.path,
             token: Some(presented.token()),
         };
-        let (proof, header) = Proof::verify(line, &expected, verdict.proof_header.get()).map_err(refuse)?;
+        let (proof, header) = Proof::verify(line, &expected, verdict.proof_header()).map_err(refuse)?;
         let keep_until = self.dpop.check_time(&proof, now).map_err(refuse)?;
         if *proof.jkt != *jkt {
             return Err(refuse(DpopError::KeyMismatch));
         }
         // Only the client's own is kept, and only the first: whoever sends others gains nothing.
-        let _ = verdict.proof_header.set(header);
+        verdict.keep_proof_header(header);
         let key = replay_key(&verdict.issuer, &proof.jkt, &proof.jti);
         Ok(Some(ReplayEntry::new(key, self.dpop.born(&proof), keep_until)))
     }

@@ -36,14 +36,20 @@ pub(crate) struct Verdict {
     pub(crate) statement: Statement,
     pub(crate) context: Arc<Context>,
     pub(crate) typed: TypedClaims,
+    rare: OnceLock<Box<Rare>>,
+}
+
+/// What most verdicts never need, so that they need no room for it.
+#[derive(Debug, Default)]
+struct Rare {
     /// Stands for a `jti` where the token has none.
     digest: Option<Box<str>>,
     /// The header of the proofs of the token's own client, once one was proved.
-    pub(crate) proof_header: OnceLock<Arc<JudgedHeader>>,
+    proof_header: OnceLock<Arc<JudgedHeader>>,
     /// The issuer's list that tells of the token, once it was looked for.
-    pub(crate) status_list: OnceLock<List>,
+    status_list: OnceLock<List>,
     /// By the issuer's newest word on a token that it has signed.
-    confirmed: ArcSwapOption<Self>,
+    confirmed: ArcSwapOption<Verdict>,
 }
 
 /// How a token was proved: by a signature, by the word of its issuer, or by both.
@@ -64,7 +70,11 @@ impl Verdict {
         token: &str,
         context: Arc<Context>,
     ) -> Self {
-        let digest = statement.token_id().is_none().then(|| b64(&sha256(&[b"token ", token.as_bytes()])).into());
+        let named = |digest: String| OnceLock::from(Box::new(Rare { digest: Some(digest.into()), ..Rare::default() }));
+        let rare = match statement.token_id() {
+            Some(_) => OnceLock::new(),
+            None => named(b64(&sha256(&[b"token ", token.as_bytes()]))),
+        };
         Self {
             undenied_at: AtomicU64::new(u64::MAX),
             superseded: AtomicBool::new(false),
@@ -75,10 +85,7 @@ impl Verdict {
             statement,
             context,
             typed: TypedClaims::default(),
-            digest,
-            proof_header: OnceLock::new(),
-            status_list: OnceLock::new(),
-            confirmed: ArcSwapOption::const_empty(),
+            rare,
         }
     }
 
@@ -104,12 +111,35 @@ impl Verdict {
 
     /// The verdict by the issuer's newest word on the same token, if it was asked.
     pub(crate) fn confirmed(&self) -> Option<Arc<Self>> {
-        self.confirmed.load_full()
+        self.rare.get()?.confirmed.load_full()
     }
 
     /// `newer` is what the issuer says of the same token now.
     pub(crate) fn confirm(&self, newer: &Arc<Self>) {
-        self.confirmed.store(Some(Arc::clone(newer)));
+        self.rare().confirmed.store(Some(Arc::clone(newer)));
+    }
+
+    /// The header of the proofs of the token's own client, once one was proved.
+    pub(crate) fn proof_header(&self) -> Option<&Arc<JudgedHeader>> {
+        self.rare.get()?.proof_header.get()
+    }
+
+    /// Only the first one is kept.
+    pub(crate) fn keep_proof_header(&self, header: Arc<JudgedHeader>) {
+        let _ = self.rare().proof_header.set(header);
+    }
+
+    /// The issuer's list that tells of the token, once it was looked for.
+    pub(crate) fn status_list(&self) -> Option<&List> {
+        self.rare.get()?.status_list.get()
+    }
+
+    pub(crate) fn keep_status_list(&self, list: List) -> &List {
+        self.rare().status_list.get_or_init(|| list)
+    }
+
+    fn rare(&self) -> &Rare {
+        self.rare.get_or_init(Box::default)
     }
 
     /// Whether the issuer was asked at most so long ago. One that was asked in the future was asked who knows when.
@@ -119,7 +149,7 @@ impl Verdict {
 
     /// What the token is called by a rule for it alone: its `jti`, or else a digest of it.
     pub(crate) fn name(&self) -> &str {
-        self.statement.token_id().or(self.digest.as_deref()).unwrap_or_default()
+        self.statement.token_id().or(self.rare.get().and_then(|rare| rare.digest.as_deref())).unwrap_or_default()
     }
 
     /// What rules of a denylist look at.
@@ -149,7 +179,9 @@ impl Verdict {
     }
 
     pub(crate) fn supersede(&self) {
-        self.confirmed.store(None);
+        if let Some(rare) = self.rare.get() {
+            rare.confirmed.store(None);
+        }
         self.superseded.store(true, Ordering::Release);
     }
 }
