@@ -116,6 +116,24 @@ async fn a_layer_relaxes_or_raises_what_the_server_says_and_a_demand_only_raises
 }
 
 #[tokio::test]
+async fn a_layer_within_a_layer_asks_for_what_it_wants_beyond_and_for_nothing_twice() {
+    let fixture = Fixture::asking();
+    let within = |freshness| {
+        let inner_layer = OAuthLayer::new(&fixture.server).freshness(freshness);
+        let app: App =
+            BoxCloneSyncService::new(OAuthLayer::new(&fixture.server).layer(inner_layer.layer(service_fn(inner))));
+        app
+    };
+    let token = fixture.token().sign();
+    send(&within(Freshness::Denylist), Request::get("/x").bearer(&token)).await.assert_passed();
+    assert_eq!(fixture.issuer.introspections(), 0);
+    send(&within(Freshness::Always), Request::get("/x").bearer(&token)).await.assert_passed();
+    assert_eq!(fixture.issuer.introspections(), 1);
+    fixture.issuer.revoke(&token);
+    send(&within(Freshness::Always), Request::get("/x").bearer(&token)).await.assert_invalid_token("token_inactive");
+}
+
+#[tokio::test]
 async fn a_demand_on_a_path_raises_the_freshness_of_that_path() {
     let fixture = Fixture::asking();
     let rules = || PathRules::new().require::<Always>("/pay/{*rest}").require::<Listed>("/{*rest}");
