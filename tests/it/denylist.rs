@@ -157,13 +157,14 @@ async fn rules_and_refusals_by_them_are_told() {
 /// However many threads serve the token, none lets it pass in a request that begins after `revoke` has returned.
 #[test]
 fn no_request_that_begins_after_a_revocation_passes() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
     for round in 0..30 {
         let fixture = Fixture::new();
         let session = format!("s-{round}");
         let token = fixture.issuer.token_for(RESOURCE).claim("sid", session.as_str()).sign();
         let revoked = Arc::new(AtomicBool::new(false));
         runtime.block_on(async {
+            fixture.answer(&token).await.assert_passed();
             let mut requests = tokio::task::JoinSet::new();
             for _ in 0..8 {
                 let (app, token, revoked) = (fixture.app(), token.clone(), Arc::clone(&revoked));
