@@ -1,5 +1,6 @@
 //! On which terms a request is judged: how fresh, and what happens when somebody cannot be asked.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::demand::Freshness;
@@ -46,7 +47,7 @@ pub enum OnFailure {
 }
 
 /// What becomes of a request for each dependency. Small, because each request carries it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FailurePolicy([Packed; 4]);
 
 /// An [`OnFailure`] in milliseconds: the ends of the range are no times.
@@ -107,6 +108,18 @@ impl FailurePolicy {
             Dependency::Denylist => denylist,
             Dependency::Replay => replay,
         } = Packed::of(on_failure);
+    }
+}
+
+/// As it was said.
+impl fmt::Debug for FailurePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = [Dependency::Introspection, Dependency::StatusList, Dependency::Denylist, Dependency::Replay];
+        let mut shown = f.debug_struct("FailurePolicy");
+        for dependency in all {
+            shown.field(dependency.as_str(), &self.get(dependency));
+        }
+        shown.finish()
     }
 }
 
