@@ -65,14 +65,15 @@
 //! reject/           the table from every error to what goes over the wire
 //! token/            Authenticated, Anonymous, Token: what was proved
 //! — engine —
-//! server/           configuration, issuers, the story of one request, cached verdicts, the metadata of RFC 9728
+//! server/           configuration, issuers, the story of one request, cached verdicts, whether a token still stands,
+//!                   revocations and the events that bring them, the metadata of RFC 9728
 //! — surfaces —
 //! layer/            OAuthLayer, its service and future, the path rules
 //! guard/            Token and Granted as extractors, require as a layer
 //! — apart —
 //! mint/             keys and tokens for the two below; private
 //! dev/              DevServer: an authorization server on loopback
-//! test/             TestIssuer, TokenBuilder, DpopClient, ManualClock
+//! test/             TestIssuer and what it issues, publishes and answers; DpopClient, ManualClock
 //! ```
 //!
 //! # Features
